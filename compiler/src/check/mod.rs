@@ -1,0 +1,1 @@
+//! AST → typed kernels: names, ranks, dtypes, facts; elaboration to the cascade IR.

@@ -1,0 +1,8 @@
+//! Lane IR: what the CPU targets share below L3. Typed scalar and vector operations on local scratch and memory.
+//!
+//! The lane axis of L3 has become vectors, contractions have become register tiles, transcendental functions have
+//! become polynomials. An emitter is one flat match over `Op` and `Inst`.
+
+mod def;
+
+pub use def::*;

@@ -1,0 +1,103 @@
+//! Definition of the stream IR.
+
+use crate::cascade::{Cascade, Expr, NodeId, RankId, TensorId};
+
+/// A kernel as a sequence of stages over the (rewritten) cascade that it carries.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stream {
+    /// Ranks, tensors and nodes; ids of the stages refer to it.
+    pub cascade: Cascade,
+    /// One entry a tensor of the cascade.
+    pub places: Vec<Place>,
+    /// Stages in execution order.
+    pub stages: Vec<Stage>,
+}
+
+/// Where the value of a tensor is when it is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// In memory: inputs, tables, outputs, and intermediates that a stage stored (workspace).
+    Memory,
+    /// An accumulator of the stage that reads it, complete (or running, in a driven body) at a grid point.
+    State,
+    /// Nowhere: its node is evaluated at the point where it is read (maps and reductions inside a pass).
+    Inline,
+    /// Not read by any stage.
+    Dead,
+}
+
+/// One parallel region.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stage {
+    /// Name: of its first store.
+    pub name: String,
+    /// Ranks whose points are independent. Every accumulator is indexed by (a subset of) them plus value ranks.
+    pub grid: Vec<RankId>,
+    /// Passes in order.
+    pub passes: Vec<Pass>,
+    /// Nodes evaluated after the last pass and written to memory: outputs and workspace tensors. Their left sides
+    /// hold the grid ranks plus value ranks; their bodies read states, memory and inline nodes.
+    pub stores: Vec<NodeId>,
+}
+
+/// One traversal of the streamed ranks.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pass {
+    /// Streamed ranks, outermost first.
+    pub over: Vec<RankId>,
+    /// Conjuncts shared by all accumulators, over grid and streamed ranks: what mask classification looks at.
+    /// Conjuncts of one accumulator alone stay in its node's `fold`.
+    pub domain: Vec<Expr>,
+    /// The state monoid: accumulators in topological order, drivers before what they drive.
+    pub accs: Vec<Acc>,
+}
+
+/// One component of the state.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Acc {
+    /// The reduction it computes: operator, body, left side.
+    pub node: NodeId,
+    /// How the running value follows the drivers that its body reads; `None` for drivers and plain folds.
+    pub repair: Option<Repair>,
+    /// Value before the first element, over grid ranks; `None`: the operator's identity.
+    pub init: Option<Expr>,
+}
+
+/// `t ↦ h(t, d, d′)` when the drivers move from d to d′ (middle-end conditions C1-C9). The expressions read the
+/// drivers' tensors; they are evaluated once with the old and once with the new values.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Repair {
+    /// `t · e^(w(d′) − w(d))`, or base 2.
+    MulExp {
+        /// Base 2 instead of e.
+        base2: bool,
+        /// Exponent.
+        w: Expr,
+    },
+    /// `t · v(d′) / v(d)`.
+    MulRatio {
+        /// Factor, invertible at every visited driver.
+        v: Expr,
+    },
+    /// `t + δ(d′) − δ(d)` (for max and min).
+    Add {
+        /// Shift.
+        delta: Expr,
+    },
+}
+
+impl Repair {
+    /// The expression over the drivers.
+    pub fn expr(&self) -> &Expr {
+        match self {
+            Repair::MulExp { w: e, .. } | Repair::MulRatio { v: e } | Repair::Add { delta: e } => e,
+        }
+    }
+}
+
+impl Stream {
+    /// Place of a tensor.
+    pub fn place(&self, t: TensorId) -> Place {
+        self.places[t.index()]
+    }
+}

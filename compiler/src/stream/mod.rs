@@ -1,0 +1,9 @@
+//! L2: the stream IR. Ordered passes over ranks, each carrying one state monoid. What "online" means lives here.
+//!
+//! A stage evaluates every point of its grid independently. Its passes stream ranks and fold accumulators; nodes
+//! that keep a streamed rank are recomputed where they are read, so no stage holds a tensor over grid × streamed
+//! ranks. Stages communicate through memory only.
+
+mod def;
+
+pub use def::*;

@@ -1,0 +1,9 @@
+//! L3: the tile IR. Structured loops over tile values with explicit memory spaces.
+//!
+//! One axis of a stage may be the lane axis: tiles keep it innermost, and a target vectorises it. Masks have become
+//! loop ranges (`Range`) and `Select`s; indices that were not proved in bounds are clamped and selected explicitly,
+//! so no statement reads outside a tensor, whatever the data.
+
+mod def;
+
+pub use def::*;
