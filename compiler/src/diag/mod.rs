@@ -2,6 +2,7 @@
 
 mod codes;
 
+use crate::cascade::Origin;
 pub use codes::{CODES, Code, CodeInfo};
 use proc_macro2::Span;
 
@@ -122,5 +123,35 @@ impl SpanTable {
     /// The span behind an index; the call site if unknown.
     pub fn get(&self, index: u32) -> SrcSpan {
         self.spans.get(index as usize).copied().unwrap_or_else(SrcSpan::call_site)
+    }
+}
+
+/// A refusal by a stage after the checker: it knows the statement, not the span.
+#[derive(Clone, Debug)]
+pub struct Refusal {
+    /// Stable code.
+    pub code: Code,
+    /// Statement that cannot be compiled as asked.
+    pub origin: Origin,
+    /// What blocks it, in the user's terms.
+    pub message: String,
+    /// Further facts.
+    pub notes: Vec<String>,
+    /// What to do about it.
+    pub help: Option<String>,
+}
+
+impl Refusal {
+    /// A refusal without notes.
+    pub fn new(code: Code, origin: &Origin, message: impl Into<String>) -> Self {
+        Refusal { code, origin: origin.clone(), message: message.into(), notes: vec![], help: None }
+    }
+
+    /// As a diagnostic at the statement's place.
+    pub fn diagnostic(&self, spans: &SpanTable) -> Diagnostic {
+        let mut d = Diagnostic::error(self.code, spans.get(self.origin.span), self.message.clone());
+        d.notes = self.notes.clone();
+        d.help = self.help.clone();
+        d
     }
 }
