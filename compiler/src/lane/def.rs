@@ -38,18 +38,40 @@ pub enum Ty {
 pub struct LaneKernel {
     /// Kernel name.
     pub name: String,
+    /// What this member is specialised for, as text: `E = 64, T = bf16`; empty if nothing.
+    pub spec: String,
     /// Lanes of a vector.
     pub lanes: usize,
     /// Memory tensors in the order of `ptrs`: name, dtype, number of dimensions.
     pub tensors: Vec<MemTensor>,
     /// Layout of `ints`.
     pub ints: IntLayout,
+    /// Where the extent of each rank comes from, in the order of `ints.ranks`.
+    pub sources: Vec<RankSource>,
     /// Names of the float scalars, in the order of `floats`.
     pub floats: Vec<String>,
     /// Fills the derived part of `ints`. Scalar integer code only.
     pub prepare: Func,
     /// Stages in execution order.
     pub stages: Vec<LaneStage>,
+}
+
+/// Where the extent of a rank comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RankSource {
+    /// A dimension of one of the caller's tensors: the first input (or inout) that has the bare rank there.
+    Dim {
+        /// Index into `LaneKernel::tensors`.
+        tensor: usize,
+        /// Dimension.
+        dim: usize,
+    },
+    /// No input fixes it: the caller gives it by name.
+    Given,
+    /// A compile-time constant.
+    Const(i64),
+    /// `prepare` computes it.
+    Derived,
 }
 
 /// A tensor in memory.
@@ -59,8 +81,8 @@ pub struct MemTensor {
     pub name: String,
     /// Storage type.
     pub dtype: DType,
-    /// Number of dimensions.
-    pub dims: usize,
+    /// Dimensions as declared, one text each: `M`, `2 * R + 1`.
+    pub dims: Vec<String>,
     /// Role.
     pub role: MemRole,
 }

@@ -1,0 +1,23 @@
+//! Kernels on the CPU: descriptions, checks, launch.
+
+mod arg;
+mod kernel;
+mod launch;
+mod plan;
+mod pool;
+#[cfg(test)]
+mod tests;
+
+pub use arg::Arg;
+pub use kernel::{Isa, Kernel, Member, RankDesc, RankSource, Role, StageFn, TensorDesc};
+pub use launch::{Launch, launch};
+
+/// Options of a launch.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options<'a> {
+    /// Threads to use; 0 uses the current rayon pool. Results do not depend on it.
+    pub threads: usize,
+    /// Use this instruction set (`avx512`, `avx2`, `portable`) instead of the best one that the CPU has. Ignored if
+    /// the CPU lacks it.
+    pub isa: Option<&'a str>,
+}

@@ -1,0 +1,123 @@
+//! Why a launch was refused. Nothing has been written when one of these is returned.
+
+use crate::DType;
+use std::fmt;
+
+/// A refused launch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Error {
+    /// A tensor has another number of dimensions than its declaration.
+    Dimensions {
+        /// Tensor.
+        tensor: String,
+        /// Declared number.
+        expected: usize,
+        /// Given number.
+        found: usize,
+    },
+    /// A dimension has the wrong extent.
+    Extent {
+        /// Tensor.
+        tensor: String,
+        /// Dimension, from 0.
+        dim: usize,
+        /// As declared, for example `M` or `2 * R + 1`.
+        declared: String,
+        /// Required extent.
+        expected: i64,
+        /// Given extent.
+        found: i64,
+    },
+    /// No specialisation of the kernel has these dtypes.
+    DType {
+        /// Tensor.
+        tensor: String,
+        /// Required type.
+        expected: DType,
+        /// Given type.
+        found: DType,
+    },
+    /// Shape and strides reach beyond the slice.
+    OutOfBounds {
+        /// Tensor.
+        tensor: String,
+        /// Elements that shape and strides span.
+        needed: u128,
+        /// Elements of the slice.
+        available: usize,
+    },
+    /// Distinct elements of an output share memory.
+    Overlap {
+        /// Tensor.
+        tensor: String,
+    },
+    /// Another number of strides than dimensions.
+    Strides {
+        /// Tensor.
+        tensor: String,
+    },
+    /// The extent of a rank is not fixed by any input and was not given.
+    MissingExtent {
+        /// Rank.
+        rank: String,
+    },
+    /// An `assert` of the kernel does not hold for these extents and scalars.
+    Assertion {
+        /// Source text.
+        text: String,
+    },
+    /// No member of a rank's specialisation set has this extent.
+    Specialisation {
+        /// Kernel.
+        kernel: String,
+        /// Members, as text.
+        members: String,
+    },
+    /// The workspace could not be allocated.
+    OutOfMemory {
+        /// Bytes asked for.
+        bytes: u128,
+    },
+    /// The thread pool could not be started.
+    Threads {
+        /// Reason.
+        reason: String,
+    },
+    /// The kernel could not be compiled; `attn!` reported why. Only launchers of refused kernels return this.
+    NotCompiled {
+        /// Kernel.
+        kernel: String,
+    },
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::Dimensions { tensor, expected, found } => {
+                write!(f, "`{tensor}` has {found} dimensions, its declaration has {expected}")
+            }
+            Error::Extent { tensor, dim, declared, expected, found } => {
+                write!(f, "dimension {dim} of `{tensor}` (declared `{declared}`) is {found}, expected {expected}")
+            }
+            Error::DType { tensor, expected, found } => {
+                write!(f, "`{tensor}` holds {found}, the kernel was compiled for {expected}")
+            }
+            Error::OutOfBounds { tensor, needed, available } => {
+                write!(f, "shape and strides of `{tensor}` span {needed} elements, its slice has {available}")
+            }
+            Error::Overlap { tensor } => write!(f, "elements of the output `{tensor}` share memory"),
+            Error::Strides { tensor } => write!(f, "`{tensor}` needs one stride a dimension"),
+            Error::MissingExtent { rank } => write!(f, "the extent of rank {rank} is not fixed by any input"),
+            Error::Assertion { text } => write!(f, "the kernel's `assert {text}` does not hold"),
+            Error::Specialisation { kernel, members } => {
+                write!(f, "`{kernel}` has no specialisation for these extents; it was compiled for {members}")
+            }
+            Error::OutOfMemory { bytes } => write!(f, "{bytes} bytes of workspace could not be allocated"),
+            Error::Threads { reason } => write!(f, "the thread pool could not be started: {reason}"),
+            Error::NotCompiled { kernel } => write!(f, "`{kernel}` was refused by the compiler"),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
