@@ -5,5 +5,16 @@
 
 mod build;
 mod def;
+mod parse;
+mod print;
+pub(crate) mod text;
+mod typing;
+mod verify;
+
+#[cfg(test)]
+mod tests;
 
 pub use def::*;
+pub use parse::parse;
+pub use print::{node_text, print};
+pub use verify::verify;
