@@ -9,6 +9,7 @@ pub mod check;
 pub mod diag;
 pub mod interp;
 pub mod lane;
+pub mod library;
 pub mod passes;
 pub mod stream;
 pub mod syntax;

@@ -15,6 +15,8 @@ pub struct Ident {
 /// A file or the content of one macro call.
 #[derive(Clone, Debug, Default)]
 pub struct File {
+    /// `//!` lines at the start.
+    pub docs: Vec<String>,
     /// Items in order.
     pub items: Vec<Item>,
 }
