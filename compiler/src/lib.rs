@@ -16,3 +16,4 @@ pub mod syntax;
 pub mod target;
 pub mod tile;
 pub mod types;
+mod types_round;
