@@ -1,0 +1,118 @@
+//! Layout of arguments and of scratch memory.
+
+use super::{Lower, Refusal};
+use crate::cascade::{Assert, Extent, TensorKind};
+use crate::lane::{IntLayout, LaneBin, MemRole, MemTensor, Val};
+use crate::tile::{AxisId, Tile, TileKernel, TileStage};
+use crate::types::ValueType;
+
+/// Where a run-time scalar is passed.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum ScalarSlot {
+    /// Slot of `ints`.
+    Int(usize),
+    /// Slot of `ints`, 0 or 1.
+    Bool(usize),
+    /// Slot of `floats`.
+    Float(usize),
+}
+
+/// The calling convention of a kernel.
+pub(super) struct Slots {
+    pub(super) tensors: Vec<MemTensor>,
+    pub(super) ints: IntLayout,
+    pub(super) floats: Vec<String>,
+    pub(super) scalars: Vec<ScalarSlot>,
+}
+
+impl Slots {
+    pub(super) fn new(kernel: &TileKernel) -> Slots {
+        let c = &kernel.cascade;
+        let tensors: Vec<MemTensor> = kernel.memory.iter().map(|t| mem_tensor(kernel, t.index())).collect();
+        let mut ints = IntLayout {
+            ranks: c.ranks.iter().map(|r| (r.name.clone(), r.extent == Extent::Free)).collect(),
+            scalars: vec![],
+            tensor_dims: tensors.iter().map(|t| t.dims).collect(),
+            stages: kernel.stages.len(),
+            asserts: c.asserts.iter().filter_map(assert_text).collect(),
+        };
+        let (mut floats, mut scalars) = (vec![], vec![]);
+        for s in &c.scalars {
+            let next_int = ints.ranks.len() + ints.scalars.len();
+            match s.dtype.value_type() {
+                ValueType::Float => {
+                    scalars.push(ScalarSlot::Float(floats.len()));
+                    floats.push(s.name.clone());
+                }
+                ValueType::Index => {
+                    scalars.push(ScalarSlot::Int(next_int));
+                    ints.scalars.push(s.name.clone());
+                }
+                ValueType::Bool => {
+                    scalars.push(ScalarSlot::Bool(next_int));
+                    ints.scalars.push(s.name.clone());
+                }
+            }
+        }
+        Slots { tensors, ints, floats, scalars }
+    }
+}
+
+fn assert_text(a: &Assert) -> Option<String> {
+    match a {
+        Assert::Holds { text, .. } => Some(text.clone()),
+        Assert::Passes { .. } => None,
+    }
+}
+
+fn mem_tensor(kernel: &TileKernel, index: usize) -> MemTensor {
+    let t = &kernel.cascade.tensors[index];
+    let role = match t.kind {
+        TensorKind::In => MemRole::In,
+        TensorKind::Out => MemRole::Out,
+        TensorKind::InOut => MemRole::InOut,
+        TensorKind::Let => MemRole::Workspace,
+        TensorKind::Table => MemRole::Table(t.table.clone().unwrap_or_default()),
+    };
+    MemTensor { name: t.name.clone(), dtype: t.dtype, dims: t.dims.len(), role }
+}
+
+impl Lower<'_> {
+    /// Byte offsets of a stage's tiles, each on a cache line, and the offset behind them.
+    pub(super) fn buffers(&mut self, stage: &TileStage) -> Result<(Vec<Val>, Val), Refusal> {
+        let mut at = self.fb.int(0);
+        let mut offsets = vec![];
+        for buf in &stage.bufs {
+            offsets.push(at);
+            let mut size = self.fb.int(4);
+            for a in &buf.axes {
+                let n = self.axis_size(stage, *a)?;
+                size = self.fb.mul(size, n);
+            }
+            let size = self.round_up(size, 64);
+            at = self.fb.add(at, size);
+        }
+        Ok((offsets, at))
+    }
+
+    /// Allocated elements of a tile along an axis.
+    pub(super) fn axis_size(&mut self, stage: &TileStage, a: AxisId) -> Result<Val, Refusal> {
+        let axis = &stage.axes[a.0 as usize];
+        Ok(match axis.tile {
+            Tile::One => self.fb.int(1),
+            Tile::Fixed(t) if axis.lane => {
+                let lanes = self.caps.lanes as i64;
+                self.fb.int((t + lanes - 1) / lanes * lanes)
+            }
+            Tile::Fixed(t) => self.fb.int(t),
+            Tile::Whole => self.extent(axis.rank)?,
+        })
+    }
+
+    fn round_up(&mut self, size: Val, to: i64) -> Val {
+        let (round, unit) = (self.fb.int(to - 1), self.fb.int(to));
+        let up = self.fb.add(size, round);
+        let units = self.fb.bin(LaneBin::FloorDiv, up, unit);
+        self.fb.mul(units, unit)
+    }
+}
