@@ -3,7 +3,6 @@
 //! Every access is checked; a kernel that leaves its memory is an error, not undefined behaviour.
 
 use super::{Func, Inst, LaneBin, LaneCmp, LaneKernel, LaneUn, MemRole, Op, Ty, Val};
-use crate::types::DType;
 
 /// Arguments of a run: what the caller of a kernel provides.
 #[derive(Clone, Debug, Default)]
@@ -55,37 +54,6 @@ pub fn floor_mod(a: i64, b: i64) -> i64 {
     if b == 0 { 0 } else { a.wrapping_sub(floor_div(a, b).wrapping_mul(b)) }
 }
 
-/// Rounds to a storage type (nearest even, overflow to infinity, NaN for f8e4m3) and back.
-pub fn round_to(dtype: DType, x: f64) -> f64 {
-    let (mantissa, min_exponent, max) = match dtype {
-        DType::F64 => return x,
-        DType::F32 => return f64::from(x as f32),
-        DType::F16 => (10, -14, 65504.0),
-        DType::Bf16 => (7, -126, f64::from(f32::from_bits(0x7f7f_0000))),
-        DType::F8E4M3 => (3, -6, 448.0),
-        DType::F8E5M2 => (2, -14, 57344.0),
-        DType::I32 => return saturate(x, f64::from(i32::MIN), f64::from(i32::MAX)),
-        DType::I8 => return saturate(x, -128.0, 127.0),
-        DType::U8 => return saturate(x, 0.0, 255.0),
-        DType::Bool => return if x == 0.0 { 0.0 } else { 1.0 },
-    };
-    if x == 0.0 || !x.is_finite() {
-        return if dtype == DType::F8E4M3 && x.is_infinite() { f64::NAN } else { x };
-    }
-    let exponent = ((x.to_bits() >> 52) & 0x7ff) as i32 - 1023;
-    let quantum = 2f64.powi(exponent.max(min_exponent) - mantissa);
-    let r = (x / quantum).round_ties_even() * quantum;
-    match r.abs() > max {
-        true if dtype == DType::F8E4M3 => f64::NAN,
-        true => f64::INFINITY.copysign(x),
-        false => r,
-    }
-}
-
-fn saturate(x: f64, lo: f64, hi: f64) -> f64 {
-    if x.is_nan() { 0.0 } else { x.trunc().clamp(lo, hi) }
-}
-
 #[derive(Clone, Debug)]
 enum Value {
     I(i64),
@@ -126,7 +94,7 @@ impl<'a> Machine<'a> {
     fn check_dims(&mut self, args: &Args) -> Result<(), String> {
         let layout = &self.kernel.ints;
         for (t, tensor) in self.kernel.tensors.iter().enumerate() {
-            let dims: Vec<i64> = (0..tensor.dims).map(|d| self.ints[layout.dim(t, d)]).collect();
+            let dims: Vec<i64> = (0..tensor.dims.len()).map(|d| self.ints[layout.dim(t, d)]).collect();
             let size = dims.iter().product::<i64>() as usize;
             let data = match &tensor.role {
                 MemRole::Table(values) => values.clone(),
@@ -140,7 +108,7 @@ impl<'a> Machine<'a> {
             }
             self.tensors.push(data);
             let mut stride = i64::from(size != 0);
-            for d in (0..tensor.dims).rev() {
+            for d in (0..tensor.dims.len()).rev() {
                 let slot = layout.stride(t, d);
                 let given = matches!(tensor.role, MemRole::In | MemRole::Out | MemRole::InOut);
                 if !given && self.ints[slot] != stride {
@@ -194,7 +162,7 @@ impl<'a> Machine<'a> {
                     other => return Err(format!("store of {other:?}")),
                 };
                 let at = self.global(*tensor, f.int(*offset)?)?;
-                self.tensors[*tensor][at] = round_to(self.kernel.tensors[*tensor].dtype, x);
+                self.tensors[*tensor][at] = self.kernel.tensors[*tensor].dtype.round(x);
             }
             Inst::StoreInt { slot, value } => self.ints[*slot] = f.int(*value)?,
         }
@@ -278,7 +246,7 @@ impl<'a> Machine<'a> {
                 _ => return Err("operand is no vector of numbers".into()),
             },
             Op::RoundTo(dtype, a) => match f.get(*a)? {
-                Value::F(x) => Value::F(round_to(*dtype, f64::from(x)) as f32),
+                Value::F(x) => Value::F(dtype.round(f64::from(x)) as f32),
                 _ => return Err("operand is no float".into()),
             },
             Op::LoadLocal(ty, offset) => self.load_local(*ty, f.int(*offset)?)?,
@@ -367,8 +335,20 @@ fn float_bin(op: LaneBin, a: f32, b: f32) -> f32 {
         LaneBin::Sub => a - b,
         LaneBin::Mul => a * b,
         LaneBin::Div => a / b,
-        LaneBin::Min => if a < b { a } else { b },
-        LaneBin::Max => if a > b { a } else { b },
+        LaneBin::Min => {
+            if a < b {
+                a
+            } else {
+                b
+            }
+        }
+        LaneBin::Max => {
+            if a > b {
+                a
+            } else {
+                b
+            }
+        }
         LaneBin::FloorDiv | LaneBin::Mod | LaneBin::And | LaneBin::Or => f32::NAN,
     }
 }
@@ -430,7 +410,13 @@ fn blend<T: Copy>(c: &[bool], a: &[T], b: &[T]) -> Vec<T> {
 
 fn select(c: Value, a: Value, b: Value) -> Result<Value, String> {
     Ok(match (c, a, b) {
-        (Value::B(c), a, b) => if c { a } else { b },
+        (Value::B(c), a, b) => {
+            if c {
+                a
+            } else {
+                b
+            }
+        }
         (Value::VB(c), Value::VF(a), Value::VF(b)) => Value::VF(blend(&c, &a, &b)),
         (Value::VB(c), Value::VI(a), Value::VI(b)) => Value::VI(blend(&c, &a, &b)),
         (Value::VB(c), Value::VB(a), Value::VB(b)) => Value::VB(blend(&c, &a, &b)),

@@ -9,6 +9,8 @@ pub mod exec;
 mod lower;
 mod math;
 mod print;
+#[cfg(test)]
+mod tests;
 mod typing;
 mod verify;
 

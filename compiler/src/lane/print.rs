@@ -14,7 +14,7 @@ impl fmt::Display for LaneKernel {
                 MemRole::Table(_) => "table",
                 MemRole::Workspace => "workspace",
             };
-            writeln!(f, "tensor {i} {role} {}: {} rank {}", t.name, t.dtype, t.dims)?;
+            writeln!(f, "tensor {i} {role} {}: {}[{}]", t.name, t.dtype, t.dims.join(", "))?;
         }
         for (i, (name, given)) in self.ints.ranks.iter().enumerate() {
             writeln!(f, "int {} {} {name}", self.ints.rank(i), if *given { "extent" } else { "derived" })?;

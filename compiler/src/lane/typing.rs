@@ -47,13 +47,9 @@ impl Op {
     /// Operands, in order.
     pub fn operands(&self) -> Vec<Val> {
         match self {
-            Op::ConstI(_)
-            | Op::ConstF(_)
-            | Op::ConstB(_)
-            | Op::Get(_)
-            | Op::Int(_)
-            | Op::FloatArg(_)
-            | Op::Iota => vec![],
+            Op::ConstI(_) | Op::ConstF(_) | Op::ConstB(_) | Op::Get(_) | Op::Int(_) | Op::FloatArg(_) | Op::Iota => {
+                vec![]
+            }
             Op::Un(_, a)
             | Op::Splat(a)
             | Op::First(a)

@@ -357,9 +357,7 @@ impl Lower<'_> {
     fn cast(&mut self, ty: DType, a: Lanes) -> Result<Lanes, Refusal> {
         match ty {
             DType::F64 | DType::F32 | DType::Bool => Ok(a),
-            DType::I32 => self.clamp(a, i64::from(i32::MIN), i64::from(i32::MAX)),
-            DType::I8 => self.clamp(a, -128, 127),
-            DType::U8 => self.clamp(a, 0, 255),
+            DType::I32 | DType::I8 | DType::U8 => self.map1(a, |s, v| Ok(s.wrap(ty, v))),
             DType::Bf16 => match a {
                 Lanes::Uniform(v) => Ok(Lanes::Uniform(self.fb.op(Op::RoundTo(ty, v)))),
                 Lanes::Each(vs) => Ok(Lanes::Each(vs.into_iter().map(|v| self.fb.round_bf16(v)).collect())),
@@ -371,16 +369,24 @@ impl Lower<'_> {
         }
     }
 
-    fn clamp(&mut self, a: Lanes, lo: i64, hi: i64) -> Result<Lanes, Refusal> {
-        self.map1(a, |s, v| {
-            let vector = s.fb.ty(v).is_vector();
-            let (lo, hi) = match vector {
-                true => (s.fb.vint(lo), s.fb.vint(hi)),
-                false => (s.fb.int(lo), s.fb.int(hi)),
-            };
-            let v = s.fb.max(v, lo);
-            Ok(s.fb.min(v, hi))
-        })
+    /// Wraps an integer around to a narrower type, in 32-bit lanes.
+    fn wrap(&mut self, ty: DType, v: Val) -> Val {
+        if !self.fb.ty(v).is_vector() {
+            let v = self.fb.op(Op::Splat(v));
+            let v = self.wrap(ty, v);
+            return self.fb.op(Op::First(v));
+        }
+        match ty {
+            DType::I8 => {
+                let v = self.fb.op(Op::Shl(v, 24));
+                self.fb.op(Op::Shr(v, 24))
+            }
+            DType::U8 => {
+                let mask = self.fb.vint(255);
+                self.fb.bin(LaneBin::And, v, mask)
+            }
+            _ => v,
+        }
     }
 
     /// Rounds vectors lane by lane through the scratch row.

@@ -1,10 +1,10 @@
 //! Layout of arguments and of scratch memory.
 
 use super::{Lower, Refusal};
-use crate::cascade::{Assert, Extent, TensorKind};
-use crate::lane::{IntLayout, LaneBin, MemRole, MemTensor, Val};
+use crate::cascade::{self, Assert, Cascade, Extent, RankId, TensorKind};
+use crate::lane::{IntLayout, LaneBin, MemRole, MemTensor, RankSource, Val};
 use crate::tile::{AxisId, Tile, TileKernel, TileStage};
-use crate::types::ValueType;
+use crate::types::{BinOp, ValueType};
 
 /// Where a run-time scalar is passed.
 #[derive(Clone, Copy, Debug)]
@@ -23,6 +23,7 @@ pub(super) struct Slots {
     pub(super) ints: IntLayout,
     pub(super) floats: Vec<String>,
     pub(super) scalars: Vec<ScalarSlot>,
+    pub(super) sources: Vec<RankSource>,
 }
 
 impl Slots {
@@ -32,7 +33,7 @@ impl Slots {
         let mut ints = IntLayout {
             ranks: c.ranks.iter().map(|r| (r.name.clone(), r.extent == Extent::Free)).collect(),
             scalars: vec![],
-            tensor_dims: tensors.iter().map(|t| t.dims).collect(),
+            tensor_dims: tensors.iter().map(|t| t.dims.len()).collect(),
             stages: kernel.stages.len(),
             asserts: c.asserts.iter().filter_map(assert_text).collect(),
         };
@@ -54,7 +55,8 @@ impl Slots {
                 }
             }
         }
-        Slots { tensors, ints, floats, scalars }
+        let sources = (0..c.ranks.len()).map(|r| source(kernel, r)).collect();
+        Slots { tensors, ints, floats, scalars, sources }
     }
 }
 
@@ -74,7 +76,48 @@ fn mem_tensor(kernel: &TileKernel, index: usize) -> MemTensor {
         TensorKind::Let => MemRole::Workspace,
         TensorKind::Table => MemRole::Table(t.table.clone().unwrap_or_default()),
     };
-    MemTensor { name: t.name.clone(), dtype: t.dtype, dims: t.dims.len(), role }
+    let dims = t.dims.iter().map(|e| dim_text(&kernel.cascade, e)).collect();
+    MemTensor { name: t.name.clone(), dtype: t.dtype, dims, role }
+}
+
+/// A dimension as a reader of error messages knows it.
+fn dim_text(c: &Cascade, e: &cascade::Expr) -> String {
+    match e {
+        cascade::Expr::Extent(r) => c.ranks[r.index()].name.clone(),
+        cascade::Expr::Int(v) => v.to_string(),
+        cascade::Expr::Scalar(s) => c.scalars[s.index()].name.clone(),
+        cascade::Expr::Binary(op, a, b) => {
+            let (a, b) = (dim_text(c, a), dim_text(c, b));
+            match op {
+                BinOp::Add => format!("{a} + {b}"),
+                BinOp::Sub => format!("{a} - {b}"),
+                BinOp::Mul => format!("{a} * {b}"),
+                BinOp::FloorDiv => format!("{a} / {b}"),
+                _ => format!("{}({a}, {b})", op.name()),
+            }
+        }
+        _ => "(computed)".into(),
+    }
+}
+
+/// The first input that has the bare rank as a dimension fixes its extent.
+fn source(kernel: &TileKernel, rank: usize) -> RankSource {
+    match kernel.cascade.ranks[rank].extent {
+        Extent::Const(n) => return RankSource::Const(n),
+        Extent::Derived(_) => return RankSource::Derived,
+        Extent::Free => {}
+    }
+    let bare = cascade::Expr::Extent(RankId(rank as u32));
+    for (tensor, id) in kernel.memory.iter().enumerate() {
+        let t = kernel.cascade.tensor(*id);
+        let input = matches!(t.kind, TensorKind::In | TensorKind::InOut);
+        if let Some(dim) = t.dims.iter().position(|d| *d == bare)
+            && input
+        {
+            return RankSource::Dim { tensor, dim };
+        }
+    }
+    RankSource::Given
 }
 
 impl Lower<'_> {

@@ -52,16 +52,20 @@ fn finish(
 ) -> Result<LaneKernel, Vec<Refusal>> {
     let lane = LaneKernel {
         name: kernel.cascade.name.clone(),
+        spec: kernel.cascade.spec.iter().map(|(k, v)| format!("{k} = {v}")).collect::<Vec<_>>().join(", "),
         lanes: caps.lanes,
         tensors: slots.tensors,
         ints: slots.ints,
+        sources: slots.sources,
         floats: slots.floats,
         prepare,
         stages,
     };
     match super::verify(&lane) {
         Ok(()) => Ok(lane),
-        Err(e) => Err(e.into_iter().map(|e| internal(&lane.name, format!("the lowered kernel is malformed: {e}"))).collect()),
+        Err(e) => {
+            Err(e.into_iter().map(|e| internal(&lane.name, format!("the lowered kernel is malformed: {e}"))).collect())
+        }
     }
 }
 
@@ -264,11 +268,7 @@ impl<'a> Lower<'a> {
     }
 
     /// Runs `body` inside scalar loops over the axes, the first outermost.
-    fn nest(
-        &mut self,
-        axes: &[AxisId],
-        body: &mut dyn FnMut(&mut Self) -> Result<(), Refusal>,
-    ) -> Result<(), Refusal> {
+    fn nest(&mut self, axes: &[AxisId], body: &mut dyn FnMut(&mut Self) -> Result<(), Refusal>) -> Result<(), Refusal> {
         let Some((first, rest)) = axes.split_first() else { return body(self) };
         let count = self.places[first.0 as usize].count;
         let entered = self.enter(*first, false)?;

@@ -226,13 +226,7 @@ impl Lower<'_> {
     }
 
     /// Folds along the innermost axis, in `accs.len()` interleaved chains.
-    fn reduce_row(
-        &mut self,
-        axis: Option<AxisId>,
-        op: RedOp,
-        accs: &[Vec<Var>],
-        value: &Expr,
-    ) -> Result<(), Refusal> {
+    fn reduce_row(&mut self, axis: Option<AxisId>, op: RedOp, accs: &[Vec<Var>], value: &Expr) -> Result<(), Refusal> {
         let Some(axis) = axis else { return self.reduce_element(op, &accs[0], value) };
         let place = *self.place(axis);
         if self.axis(axis)?.tile == Tile::One {
