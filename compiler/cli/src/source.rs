@@ -35,9 +35,11 @@ impl Source {
 
     /// The bytes of a span, inside of the text whatever the span is.
     pub(crate) fn range(&self, span: SrcSpan) -> Range<usize> {
-        let fit = |at: usize| (0..=at.min(self.text.len())).rev().find(|i| self.text.is_char_boundary(*i)).unwrap_or(0);
-        let start = fit(span.start.byte_range().start);
-        start..fit(span.end.byte_range().end).max(start)
+        let boundary = |i: &usize| self.text.is_char_boundary(*i);
+        let len = self.text.len();
+        let start = (0..=span.start.byte_range().start.min(len)).rev().find(boundary).unwrap_or(0);
+        let end = (span.end.byte_range().end.min(len)..=len).find(boundary).unwrap_or(len);
+        start..end.max(start)
     }
 
     /// Line and column of a byte, counted from 1 in characters.
