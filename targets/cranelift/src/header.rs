@@ -1,0 +1,2 @@
+//! The C header of an object file.
+pub fn c_header() {}
