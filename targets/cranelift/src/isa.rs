@@ -3,6 +3,7 @@
 use crate::Error;
 use cranelift_codegen::isa::{self, OwnedTargetIsa, TargetIsa};
 use cranelift_codegen::settings::{self, Configurable, Flags};
+use std::fmt;
 use std::str::FromStr;
 use target_lexicon::{Architecture, Triple};
 
@@ -22,6 +23,16 @@ pub enum Arch {
 
 /// Names that `Arch::from_str` accepts besides triples.
 const NAMES: [(&str, u8); 5] = [("x86-64", 1), ("x86-64-v2", 2), ("x86-64-v3", 3), ("x86-64-v4", 4), ("aarch64", 1)];
+
+impl fmt::Display for Arch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Arch::Native => write!(f, "{} (native)", Triple::host()),
+            Arch::Named { triple, level: 1 } => write!(f, "{triple}"),
+            Arch::Named { triple, level } => write!(f, "{triple} v{level}"),
+        }
+    }
+}
 
 impl FromStr for Arch {
     type Err = Error;

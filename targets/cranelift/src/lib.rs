@@ -16,6 +16,7 @@ mod math;
 mod module;
 mod object;
 mod op;
+mod table;
 
 #[cfg(test)]
 mod tests;
@@ -26,3 +27,4 @@ pub use isa::Arch;
 pub use jit::{Compiled, StageFn, compile};
 pub use manifest::manifest;
 pub use object::emit_object;
+pub use table::table_bytes;

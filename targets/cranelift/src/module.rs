@@ -19,6 +19,11 @@ pub(crate) fn stage_symbol(kernel: &LaneKernel, stage: usize) -> String {
     format!("{}_stage{stage}", kernel.name)
 }
 
+/// Symbol of a constant table.
+pub(crate) fn table_symbol(kernel: &LaneKernel, tensor: &str) -> String {
+    format!("{}_table_{tensor}", kernel.name)
+}
+
 /// The functions of a kernel in a module.
 pub(crate) struct Defined {
     pub(crate) prepare: FuncId,

@@ -1,6 +1,7 @@
 //! Every operation, run on hand-built functions, for this machine and for the least x86-64.
 
 mod convert;
+mod files;
 mod flow;
 mod ops;
 
@@ -59,10 +60,16 @@ impl Build {
 
 /// A kernel of one stage over tensors of the given storage types.
 pub(crate) fn kernel(stage: Func, tensors: &[DType]) -> LaneKernel {
-    let tensor =
-        |(i, dtype): (usize, &DType)| MemTensor { name: format!("t{i}"), dtype: *dtype, dims: 1, role: MemRole::InOut };
+    let tensor = |(i, dtype): (usize, &DType)| MemTensor {
+        name: format!("t{i}"),
+        dtype: *dtype,
+        dims: vec!["M".into()],
+        role: MemRole::InOut,
+    };
     LaneKernel {
         name: "test".into(),
+        spec: String::new(),
+        sources: vec![],
         lanes: 4,
         tensors: tensors.iter().enumerate().map(tensor).collect(),
         ints: IntLayout::default(),
