@@ -1,1 +1,137 @@
-//! AST → typed kernels: names, ranks, dtypes, facts; elaboration to the cascade IR.
+//! The checker: names, ranks, types and bounds; elaboration of the AST to L1.
+//!
+//! Assumes a tree from the parser, however broken. Guarantees: every error of every kernel is reported at once; a kernel
+//! without errors becomes one verified cascade per member of its specialisation set, in which no absence is left
+//! (`Node::dom`, `Node::fold`), every index is in bounds wherever it is evaluated, and `fn`s, `mask`s, views, consts and
+//! the sugar `softmax` and `logsumexp` are gone.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | `members` | specialisation sets and overrides |
+//! | `kernel` | one kernel: the order of the work |
+//! | `decl`, `attrs`, `views`, `state`, `stmt` | statements |
+//! | `expr`, `call`, `reduce`, `sugar`, `access` | expressions |
+//! | `poly`, `facts` | canonical index forms and the prover |
+//! | `elab`, `names`, `fold` | state, symbols, constant folding |
+
+mod access;
+mod attrs;
+mod call;
+mod decl;
+mod elab;
+mod expr;
+mod facts;
+mod fold;
+mod kernel;
+mod members;
+mod names;
+mod poly;
+mod reduce;
+mod signature;
+mod state;
+mod stmt;
+mod sugar;
+#[cfg(test)]
+mod tests;
+mod views;
+
+use crate::cascade::Cascade;
+use crate::diag::{Code, Diagnostic, SpanTable, SrcSpan};
+use crate::syntax::ast::{File, Ident, Item, Schedule};
+pub use signature::{ScalarSig, Signature, TensorSig};
+use std::collections::BTreeMap;
+
+/// What the caller chooses.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Values of params, extents of ranks and types of `dtype` variables, as text.
+    pub set: Vec<(String, String)>,
+}
+
+/// A checked file.
+#[derive(Clone, Debug, Default)]
+pub struct Checked {
+    /// Kernels in the order of the file.
+    pub kernels: Vec<CheckedKernel>,
+    /// Places of statements, by `cascade::Origin::span`.
+    pub spans: SpanTable,
+}
+
+/// A checked kernel.
+#[derive(Clone, Debug)]
+pub struct CheckedKernel {
+    /// Name.
+    pub name: Ident,
+    /// Documentation, one string a line.
+    pub docs: Vec<String>,
+    /// One cascade per member of the specialisation set; none if the kernel has errors.
+    pub members: Vec<Cascade>,
+    /// What callers see, also if the kernel has errors.
+    pub signature: Signature,
+    /// Schedules for this kernel.
+    pub schedules: Vec<Schedule>,
+}
+
+/// Checks a file. Diagnostics come in the order of the source.
+pub fn check(file: &File, opts: &Options) -> (Checked, Vec<Diagnostic>) {
+    let mut diags = vec![];
+    // The prelude is tested to parse; what it cannot define is reported where it is used.
+    let (prelude, _) = crate::syntax::parse_str(crate::library::PRELUDE);
+    let mut defs = names::Defs::default();
+    defs.add(&prelude, &mut diags);
+    defs.add(file, &mut diags);
+    let mut out = Checked::default();
+    kernel::definitions(file, &defs, &mut out.spans, &mut diags);
+    let mut seen: BTreeMap<&str, SrcSpan> = BTreeMap::new();
+    for item in &file.items {
+        let Item::Kernel(k) = item else { continue };
+        if let Some(first) = seen.insert(&k.name.name, k.name.span) {
+            diags.push(names::twice(&k.name, first));
+        }
+        let schedules = schedules(file, &k.name.name);
+        out.kernels.push(kernel::kernel(k, schedules, &defs, opts, &mut out.spans, &mut diags));
+    }
+    unknown_names(file, opts, &seen, &mut diags);
+    (out, without_repetitions(diags))
+}
+
+fn schedules(file: &File, kernel: &str) -> Vec<Schedule> {
+    let all = file.items.iter().filter_map(|i| match i {
+        Item::Schedule(s) => Some(s),
+        Item::Kernel(_) | Item::Fn(_) | Item::Mask(_) => None,
+    });
+    all.filter(|s| s.kernel.name == kernel).cloned().collect()
+}
+
+/// Schedules of kernels that do not exist, and overrides that nothing takes.
+fn unknown_names(file: &File, opts: &Options, kernels: &BTreeMap<&str, SrcSpan>, diags: &mut Vec<Diagnostic>) {
+    for item in &file.items {
+        let Item::Schedule(s) = item else { continue };
+        if kernels.contains_key(s.kernel.name.as_str()) {
+            continue;
+        }
+        let mut d = Diagnostic::error(Code::NAME, s.kernel.span, format!("there is no kernel `{}`", s.kernel.name));
+        d.help = names::nearest(&s.kernel.name, kernels.keys().copied()).map(|n| format!("did you mean `{n}`?"));
+        diags.push(d);
+    }
+    let settable = members::settable(file);
+    for (name, _) in opts.set.iter().filter(|(name, _)| !settable.contains(&name.as_str())) {
+        let message = format!("nothing in this file can be set by the name `{name}`");
+        let mut d = Diagnostic::error(Code::NAME, SrcSpan::call_site(), message);
+        d.help = names::nearest(name, settable.iter().copied()).map(|n| format!("did you mean `{n}`?"));
+        diags.push(d);
+    }
+}
+
+/// Members of one kernel repeat their errors; one of each is enough.
+fn without_repetitions(diags: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    let key = |d: &Diagnostic| (d.span.start.start().line, d.span.start.start().column);
+    let mut out: Vec<Diagnostic> = vec![];
+    for d in diags {
+        if !out.iter().any(|o| o.code == d.code && o.message == d.message && key(o) == key(&d)) {
+            out.push(d);
+        }
+    }
+    out.sort_by_key(key);
+    out
+}
