@@ -27,47 +27,112 @@ macro_rules! codes {
 
 codes! {
     SYNTAX = "P-SYNTAX", "the text does not follow the grammar",
-        "The parser found something else than the grammar allows; it skips to the next `;` and goes on, so that every broken statement is reported.";
+"The parser found something else than the grammar allows. It skips to the next `;` or statement and goes on, so that every broken
+statement of a file is reported at once.
+
+    assert 0 <= i < n;               // comparisons do not chain
+    assert 0 <= i && i < n;          // good
+
+The grammar is in the language reference, compiler/src/syntax/README.md.";
     LEX = "P-LEX", "the text is not made of Rust tokens",
-        "An .attn file consists of Rust tokens: ASCII operators, balanced brackets, no lone quotes.";
+"The same text can stand in a Rust macro, so it is made of Rust tokens: operators are ASCII, brackets balance, there are no quotes, and
+everything else is in comments.
+
+    let S'[p] = a[p] × b[p];         // a prime, and a sign that is not ASCII
+    let S1[p] = a[p] * b[p];         // good";
     NAME = "N-NAME", "a name is unknown or used twice",
-        "Ranks, tensors, params, scalars and consts of a kernel share one namespace, and every name is declared before it is used.";
+"Ranks, tensors, params, scalars, consts and dtypes of a kernel share one namespace, and every name is declared before it is used. A `fn`
+or `mask` sees its parameters only.
+
+    rank S; in S: f32[S];            // a rank and a tensor of one name
+    rank S; in x: f32[S];            // good";
     ACC = "T-ACC", "an access does not fit the tensor's ranks",
-        "A tensor takes one index per rank, and a bare rank variable needs the rank of that position. Declare `rank M = P` where two ranks have equal extents.";
-    BND = "T-BND", "an index leaves its dimension",
-        "An affine index was proved to leave the bounds of its dimension. Restrict it with `where`, `clamp` or an `assert`.";
+"A tensor takes one index per dimension, and a bare rank variable needs the rank of that dimension, or one whose extent is provably equal.
+
+    rank P, M; in q: f32[P]; let a[m] = q[m];       // q has rank P
+    rank P, M = P; in q: f32[P]; let a[m] = q[m];   // good";
+    BND = "T-BND", "an index is always outside of its dimension",
+"The index was proved to lie outside of its dimension wherever it is used, so the statement reads nothing.
+
+    rank P; in x: f32[P]; let a[p] = x[p + P];      // never inside
+    rank P; in x: f32[P]; let a[p] = x[P - 1 - p];  // good: reversed";
     FREE = "T-FREE", "a rank variable is neither on the left nor reduced",
-        "There is no implicit summation: write `sum[v](..)` or add the variable to the left side.";
-    OUT = "T-OUT", "the left side is not a list of distinct rank variables",
-        "The left side of a statement names distinct rank variables (or `t+1`, `0`, `T` at an iterative position), and a tensor is assigned once.";
+"There is no implicit summation. A variable on the right is on the left, or a reduction binds it.
+
+    let s[p,m] = q[p,e] * k[m,e];                   // what about e?
+    let s[p,m] = sum[e](q[p,e] * k[m,e]);           // good";
+    OUT = "T-OUT", "the left side does not define a tensor",
+"The left side names distinct rank variables (or `t+1`, `0`, `T` at an iterative position). A tensor is defined once, inputs are not
+defined, and every output is.
+
+    o[p,0] = x[p];                                  // 0 is no variable
+    o[p,p] = x[p];                                  // p stands twice";
     WHERE = "T-WHERE", "a `where` predicate is not an index predicate",
-        "Predicates compare index expressions, integer tensors, params and scalars. Floats select through `topk`, `argmax` or a `bool` tensor.";
+"`where` decides where a tensor is present. It compares index expressions, integer tensors, params and scalars, so that loop bounds can be
+derived from it. Floats select through `topk`, `argmax`, `if`, or a `bool` tensor.
+
+    let a[p] = x[p] where x[p] > 0.0;               // a float decides
+    let a[p] = if x[p] > 0.0 { x[p] } else { 0.0 }; // good";
     RED = "T-RED", "a reduction does not fit its argument",
-        "`sum` and `prod` take numbers, `max`, `min`, `argmax` ordered values, `any` and `all` truth values; `topk` needs its slot on the left.";
+"`sum`, `prod`, `max`, `min`, `argmax` and `topk` take numbers, `any` and `all` truth values. A reduced variable is not on the left, and the
+slot of `topk` is.
+
+    let a[p] = sum[m](m <= p);                      // truth values have no sum
+    let a[p] = sum[m]((m <= p) as i32);             // good";
     EXT = "T-EXT", "an extent cannot be inferred",
-        "Every run-time extent must appear as a bare dimension of an input, or be a declared scalar.";
+"The launcher takes run-time extents from the shapes of the inputs, so each of them is a dimension of an input, or derived from such.
+
+    rank B, J; in x: f32[B]; out o: f32[B, J];      // how long is J?
+    rank B; scalar n: int; rank J = n;              // good: the caller says it";
     STATE = "T-STATE", "a recurrence is not well formed",
-        "An update reads its state at `t` only; outputs read it at `t` or `t+1`; there is one `init`.";
+"A state has one iterative rank, one `init` before its update, and one update, which defines generation `t+1` from generation `t`. Outputs
+read it at `t` or `t+1`, and at `T` for the end.
+
+    st[t] = st[t] * g[t] + x[t];                    // defines what it reads
+    st[t+1] = st[t] * g[t] + x[t];                  // good";
     TYPE = "T-TYPE", "value types do not fit",
-        "Index, float and bool expressions convert only where the language says so.";
+"Expressions are integers, floats or truth values. An integer becomes a float where it meets one; everything else is said with `as`.
+
+    let a[p] = x[p] * (p < n);                      // a number times a truth value
+    let a[p] = if p < n { x[p] } else { 0.0 };      // good";
     ATTR = "T-ATTR", "an attribute is unknown or misplaced",
-        "Attributes are checked: a misspelt `#[sorted]` would otherwise silently do nothing.";
+"Attributes are checked, because a misspelt one would silently do nothing.
+
+    #[sortd] in seg: i32[M];
+    #[sorted] in seg: i32[M];                       // good";
     ASSERT = "T-ASSERT", "an assertion does not hold",
-        "An `assert` over constants was evaluated at compile time and is false.";
+"An `assert` over constants was evaluated and is false. Assertions over run-time extents are checked by the launcher.
+
+    rank H = 6, G = 4; assert H % G == 0;";
     PASS = "A-PASS", "the kernel needs more passes than it promises",
-        "`assert passes(M) == 1` failed. The message names the barriers and the factor that blocks the one-pass form.";
+"`assert passes(M) == 1` failed. A pass is a traversal of the whole rank; where a statement reads a reduction over M and M itself, it
+needs another one, unless the compiler can repair the running value. The message names the barriers and the factor that blocks.
+
+    let d[p] = sum[m](s[p,m]);
+    let q[p,m] = round(s[p,m] / d[p]);              // round cannot be repaired when d changes";
     ESC = "A-ESC", "a value that keeps the streamed rank escapes",
-        "An output keeps the reduced rank, so the row statistics must be complete before it is written.";
+"An output keeps the reduced rank, so the row statistics must be complete before any of it is written.
+
+    a[p,m] = softmax[m](s[p,m]);                    // with `out a: f32[P, M]`";
     EXPAND = "A-EXPAND", "one pass needs an expansion that can cancel",
-        "One pass is possible by expanding a product of sums, which can cancel catastrophically. Opt in with `#[expand]`.";
+"One pass is possible by expanding a product of sums, for example a variance as E(x²) - E(x)², which can cancel catastrophically. It is
+done only in kernels with `#[expand]`.";
     MASK = "A-MASK", "a predicate is opaque to the mask classifier",
-        "Every tile will be evaluated element by element, because the predicate depends on data of the streamed rank.";
+"The predicate depends on data of the streamed rank, so no loop bounds follow from it: every tile is evaluated element by element. The
+result is right; the note says that it is slower than it looks.";
     REC = "A-REC", "a recurrence is sequential",
-        "The state update is not linear in the state, so it runs step by step.";
-    OOB = "A-OOB", "a data-dependent index may leave its dimension",
-        "The read is predicated: elements out of bounds are absent. Add `where` or `#[range]` to make it dense.";
+"The update is not linear in the state, so it cannot be computed in chunks: it runs step by step.
+
+    st[t+1] = tanh(st[t]) + x[t];";
+    OOB = "A-OOB", "an index may leave its dimension",
+"The index was not proved to stay inside of its dimension. Elements outside are absent: never read, and contributing nothing. Say what is meant
+with `where`, promise the values of an index tensor with `#[range(lo, hi)]`, or fill absent elements with `or(x, c)`.
+
+    in tbl: i32[P]; let a[p] = x[tbl[p]];
+    #[range(0, N - 1)] in tbl: i32[P]; let a[p] = x[tbl[p]];   // good";
     UNSUPPORTED = "U-TARGET", "the target cannot compile this yet",
-        "The construct is part of the language and runs on the interpreter; the named target refuses it rather than miscompile it.";
+"The construct is part of the language and runs on the interpreter (`attnc run --target interp`); the named target refuses it rather than
+miscompile it.";
     SCHEDULE = "U-SCHED", "a schedule does not apply",
-        "The schedule names something the kernel does not have, or does not fit the target; the message has the numbers.";
+"The schedule names something that the kernel does not have, or does not fit the target; the message has the numbers.";
 }

@@ -240,7 +240,7 @@ pub enum Inst {
         /// Value.
         value: Val,
     },
-    /// Stores one element of a tensor, converted to its dtype (round to nearest even; integers saturate).
+    /// Stores one element of a tensor, converted to its dtype (as `DType::round` does: nearest even; integers wrap).
     StoreGlobal {
         /// Index into `LaneKernel::tensors`.
         tensor: usize,

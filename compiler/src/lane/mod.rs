@@ -3,6 +3,19 @@
 //! The lane axis of L3 has become vectors, contractions have become register tiles, transcendental functions have
 //! become polynomials. An emitter is one flat match over `Op` and `Inst`.
 
+mod build;
 mod def;
+pub mod exec;
+mod lower;
+mod math;
+mod print;
+#[cfg(test)]
+mod tests;
+mod typing;
+mod verify;
 
+pub use build::Builder;
 pub use def::*;
+pub use lower::lower;
+pub use typing::{infer, load_type};
+pub use verify::verify;

@@ -35,8 +35,9 @@ pub struct Stage {
     pub grid: Vec<RankId>,
     /// Passes in order.
     pub passes: Vec<Pass>,
-    /// Nodes evaluated after the last pass and written to memory: outputs and workspace tensors. Their left sides
-    /// hold the grid ranks plus value ranks; their bodies read states, memory and inline nodes.
+    /// Nodes evaluated after the last pass and written to memory: outputs and workspace tensors. Always maps (what is
+    /// folded has a tensor of its own). Their left sides hold the grid ranks plus value ranks; their bodies read
+    /// states, memory and inline nodes. Workspace tensors are `Let` tensors with `Place::Memory`.
     pub stores: Vec<NodeId>,
 }
 
@@ -46,7 +47,8 @@ pub struct Pass {
     /// Streamed ranks, outermost first.
     pub over: Vec<RankId>,
     /// Conjuncts shared by all accumulators, over grid and streamed ranks: what mask classification looks at.
-    /// Conjuncts of one accumulator alone stay in its node's `fold`.
+    /// They are moved here from the nodes; conjuncts of one accumulator alone stay in its node's `fold` and `dom`.
+    /// An element counts for an accumulator where `domain`, `fold` and `dom` all hold.
     pub domain: Vec<Expr>,
     /// The state monoid: accumulators in topological order, drivers before what they drive.
     pub accs: Vec<Acc>,

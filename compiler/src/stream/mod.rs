@@ -5,5 +5,9 @@
 //! ranks. Stages communicate through memory only.
 
 mod def;
+mod parse;
+mod print;
 
 pub use def::*;
+pub use parse::parse;
+pub use print::print;

@@ -34,6 +34,18 @@ pub enum Item {
     Schedule(Schedule),
 }
 
+impl Item {
+    /// Place of the item, without its attributes.
+    pub fn span(&self) -> SrcSpan {
+        match self {
+            Item::Kernel(k) => k.span,
+            Item::Fn(f) => f.span,
+            Item::Mask(m) => m.span,
+            Item::Schedule(s) => s.span,
+        }
+    }
+}
+
 /// `#[name]` or `#[name(arg, ..)]`; doc comments have the name `doc` and one string argument.
 #[derive(Clone, Debug)]
 pub struct Attr {

@@ -1,0 +1,42 @@
+//! `attnc check`: every error of every file at once.
+
+use crate::render::{MessageFormat, diagnostics};
+use crate::source::Source;
+use crate::{CmdResult, Io, Outcome, written};
+use einattn_compiler::diag::has_errors;
+use einattn_compiler::syntax::ast::Item;
+use std::path::PathBuf;
+
+/// Arguments.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Source files.
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+    /// Form of the diagnostics.
+    #[arg(long, value_enum, default_value = "human")]
+    message_format: MessageFormat,
+}
+
+/// Checks the files.
+pub(crate) fn run(args: &Args, io: &mut Io) -> CmdResult {
+    let mut refused = false;
+    let mut kernels = 0;
+    for path in &args.files {
+        let source = Source::read(path)?;
+        diagnostics(&source, &source.diags, args.message_format, io)?;
+        refused |= has_errors(&source.diags);
+        kernels += source.file.items.iter().filter(|i| matches!(i, Item::Kernel(_))).count();
+    }
+    if refused {
+        return Ok(Outcome::Refused);
+    }
+    if args.message_format == MessageFormat::Human {
+        written(writeln!(io.err, "{} checked, {}", count(kernels, "kernel"), count(args.files.len(), "file")))?;
+    }
+    Ok(Outcome::Done)
+}
+
+fn count(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}

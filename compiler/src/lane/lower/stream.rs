@@ -1,0 +1,132 @@
+//! The loop over tiles of a streamed axis.
+
+use super::{Lower, Place};
+use crate::diag::Refusal;
+use crate::lane::{Inst, LaneBin, LaneCmp, Op, Val};
+use crate::tile::{AxisId, Range, Stmt, Tile};
+
+/// A live range, clipped to the extent; empty ones have been moved out of the way.
+struct Live {
+    lo: Val,
+    hi: Val,
+    full: Option<(Val, Val)>,
+}
+
+impl Lower<'_> {
+    pub(super) fn stream(
+        &mut self,
+        axis: AxisId,
+        ranges: &[Range],
+        full: &[Stmt],
+        partial: &[Stmt],
+    ) -> Result<(), Refusal> {
+        let info = self.axis(axis)?;
+        let Tile::Fixed(tile) = info.tile else {
+            return Err(self.refuse(format!("axis {} is streamed but has no tile size", info.name)));
+        };
+        self.fb.comment(format!("loop {}", info.name));
+        self.begin(None);
+        let extent = self.extent(info.rank)?;
+        let mut live = vec![];
+        for r in ranges {
+            live.push(self.live(r, extent)?);
+        }
+        let Some((start, stop)) = self.hull(&live, tile) else { return Ok(()) };
+        let base = self.fb.begin_loop();
+        let t = self.fb.int(tile);
+        let left = self.fb.sub(stop, base);
+        let count = self.fb.min(t, left);
+        let old = *self.place(axis);
+        *self.place(axis) = Place { base: Some(base), count: Some(count), point: None };
+        self.tile_body(&live, ranges, (base, count), full, partial)?;
+        self.fb.end_loop(base, start, stop, tile);
+        *self.place(axis) = old;
+        Ok(())
+    }
+
+    fn live(&mut self, r: &Range, extent: Val) -> Result<Live, Refusal> {
+        let zero = self.fb.int(0);
+        let lo = self.uniform(&r.lo)?;
+        let hi = self.uniform(&r.hi)?;
+        let (lo, hi) = (self.fb.max(lo, zero), self.fb.min(hi, extent));
+        let full = match &r.full {
+            Some((a, b)) => Some((self.uniform(a)?, self.uniform(b)?)),
+            None => None,
+        };
+        let some = self.fb.cmp(LaneCmp::Lt, lo, hi);
+        let lo = self.fb.select(some, lo, extent);
+        let hi = self.fb.select(some, hi, zero);
+        Ok(Live { lo, hi, full })
+    }
+
+    /// First tile boundary and end of the union; `None` without ranges.
+    fn hull(&mut self, live: &[Live], tile: i64) -> Option<(Val, Val)> {
+        let (first, rest) = live.split_first()?;
+        let (mut lo, mut hi) = (first.lo, first.hi);
+        for r in rest {
+            lo = self.fb.min(lo, r.lo);
+            hi = self.fb.max(hi, r.hi);
+        }
+        let t = self.fb.int(tile);
+        let index = self.fb.bin(LaneBin::FloorDiv, lo, t);
+        Some((self.fb.mul(index, t), hi))
+    }
+
+    fn tile_body(
+        &mut self,
+        live: &[Live],
+        ranges: &[Range],
+        block: (Val, Val),
+        full: &[Stmt],
+        partial: &[Stmt],
+    ) -> Result<(), Refusal> {
+        let dense = |r: &Range| r.full.as_ref().is_some_and(|(a, b)| *a == r.lo && *b == r.hi);
+        if ranges.len() == 1 && dense(&ranges[0]) || full == partial && ranges.len() == 1 {
+            return self.stmts(full);
+        }
+        let mut els = None;
+        if live.iter().any(|l| l.full.is_some()) && full != partial {
+            let inside = self.any_full(live, block);
+            let then = self.block(full)?;
+            self.fb.begin_block();
+            els = Some((inside, then));
+        }
+        if live.len() == 1 {
+            self.stmts(partial)?;
+        } else {
+            let touched = self.any_touched(live, block);
+            let then = self.block(partial)?;
+            self.fb.inst(Inst::If { cond: touched, then, els: vec![] });
+        }
+        if let Some((cond, then)) = els {
+            let els = self.fb.end_block();
+            self.fb.inst(Inst::If { cond, then, els });
+        }
+        Ok(())
+    }
+
+    /// Does the block lie inside the full part of a range?
+    fn any_full(&mut self, live: &[Live], (base, count): (Val, Val)) -> Val {
+        let end = self.fb.add(base, count);
+        let mut any = self.fb.op(Op::ConstB(false));
+        for (lo, hi) in live.iter().filter_map(|l| l.full) {
+            let a = self.fb.cmp(LaneCmp::Le, lo, base);
+            let b = self.fb.cmp(LaneCmp::Le, end, hi);
+            let inside = self.fb.bin(LaneBin::And, a, b);
+            any = self.fb.bin(LaneBin::Or, any, inside);
+        }
+        any
+    }
+
+    fn any_touched(&mut self, live: &[Live], (base, count): (Val, Val)) -> Val {
+        let end = self.fb.add(base, count);
+        let mut any = self.fb.op(Op::ConstB(false));
+        for l in live {
+            let a = self.fb.cmp(LaneCmp::Lt, base, l.hi);
+            let b = self.fb.cmp(LaneCmp::Lt, l.lo, end);
+            let touched = self.fb.bin(LaneBin::And, a, b);
+            any = self.fb.bin(LaneBin::Or, any, touched);
+        }
+        any
+    }
+}

@@ -1,0 +1,115 @@
+//! Writes the planned stages: nodes in stage order, reads of stored reductions redirected to memory.
+
+use super::Defs;
+use super::normalise::{add_like, redirect_node};
+use super::passes::{Member, order, split_domain};
+use super::plan::Group;
+use crate::cascade::{Cascade, Node, NodeId, TensorId, TensorKind};
+use crate::stream::{Place, Stage, Stream};
+
+/// Builds the stream of a normalised cascade.
+pub(super) fn build(c: &Cascade, groups: &[Group]) -> Stream {
+    let mut b = Builder { from: c, out: Cascade { nodes: vec![], ..c.clone() }, memory: vec![], states: vec![] };
+    b.allocate(groups);
+    let mut stages: Vec<Stage> = groups.iter().map(|g| b.stage(g)).collect();
+    for s in &mut stages {
+        s.passes.iter_mut().for_each(|p| split_domain(&mut b.out, p));
+    }
+    let stored: Vec<TensorId> = stages.iter().flat_map(|s| &s.stores).map(|n| b.out.nodes[n.index()].out).collect();
+    let places = places(&b.out, &b.states, &stored);
+    Stream { cascade: b.out, places, stages }
+}
+
+struct Builder<'a> {
+    from: &'a Cascade,
+    out: Cascade,
+    /// Stored reduction → tensor in memory.
+    memory: Vec<(TensorId, TensorId)>,
+    states: Vec<TensorId>,
+}
+
+impl Builder<'_> {
+    /// Gives every stored reduction its tensor in memory.
+    fn allocate(&mut self, groups: &[Group]) {
+        for r in groups.iter().flat_map(|g| &g.roots) {
+            if self.from.tensor(r.key).kind == TensorKind::Let {
+                let to = if r.node.out == r.key { add_like(&mut self.out, r.key, "mem") } else { r.node.out };
+                self.memory.push((r.key, to));
+            }
+        }
+    }
+
+    fn stage(&mut self, g: &Group) -> Stage {
+        let far = |(t, _): &&(TensorId, TensorId)| !g.placed.states.contains(t);
+        let mut moved: Vec<(TensorId, TensorId)> = self.memory.iter().filter(far).copied().collect();
+        let mut accs = vec![];
+        for n in &self.from.nodes {
+            let n = redirect_node(n, &moved);
+            if g.placed.states.contains(&n.out) {
+                self.states.push(n.out);
+                accs.push(self.push(n));
+            } else if g.placed.inlines.contains(&n.out) {
+                self.inline(n, &mut moved);
+            }
+        }
+        let stores: Vec<NodeId> = g.roots.iter().map(|r| self.store(&r.node, r.key, &moved)).collect();
+        let name = stores.first().map_or(String::new(), |s| self.name(*s));
+        let states: Vec<TensorId> = accs.iter().map(|a| self.out.nodes[a.index()].out).collect();
+        let d = Defs::new(&self.out);
+        let members: Vec<Member> = accs.iter().map(|a| Member::new(&d, *a, &states)).collect();
+        let passes = order(&self.out, &members, &mut |_, _| None);
+        Stage { name, grid: g.roots[0].grid.clone(), passes, stores }
+    }
+
+    fn name(&self, id: NodeId) -> String {
+        self.out.tensor(self.out.nodes[id.index()].out).name.clone()
+    }
+
+    fn push(&mut self, n: Node) -> NodeId {
+        self.out.nodes.push(n);
+        NodeId(self.out.nodes.len() as u32 - 1)
+    }
+
+    /// Adds an inline node; one that another stage reads in the same form is shared, otherwise it gets its own name.
+    fn inline(&mut self, n: Node, moved: &mut Vec<(TensorId, TensorId)>) {
+        if self.out.nodes.contains(&n) {
+            return;
+        }
+        if !self.out.nodes.iter().any(|m| m.out == n.out) {
+            self.push(n);
+            return;
+        }
+        let twin = self.out.nodes.iter().find(|m| Node { out: n.out, ..(*m).clone() } == n).map(|m| m.out);
+        let to = twin.unwrap_or_else(|| add_like(&mut self.out, n.out, "re"));
+        moved.push((n.out, to));
+        if twin.is_none() {
+            self.push(Node { out: to, ..n });
+        }
+    }
+
+    fn store(&mut self, n: &Node, key: TensorId, moved: &[(TensorId, TensorId)]) -> NodeId {
+        let mut n = redirect_node(n, moved);
+        if n.out == key
+            && let Some((_, to)) = self.memory.iter().find(|(t, _)| *t == key)
+        {
+            n.out = *to;
+        }
+        self.push(n)
+    }
+}
+
+/// Places of all tensors of a finished stream.
+fn places(c: &Cascade, states: &[TensorId], stored: &[TensorId]) -> Vec<Place> {
+    let read: Vec<TensorId> = c.nodes.iter().flat_map(|n| n.exprs().flat_map(|e| e.reads())).collect();
+    let place = |i: usize| {
+        let t = TensorId(i as u32);
+        match c.tensors[i].kind {
+            TensorKind::In | TensorKind::Out | TensorKind::InOut | TensorKind::Table => Place::Memory,
+            TensorKind::Let if states.contains(&t) => Place::State,
+            TensorKind::Let if !read.contains(&t) => Place::Dead,
+            TensorKind::Let if stored.contains(&t) => Place::Memory,
+            TensorKind::Let => Place::Inline,
+        }
+    };
+    (0..c.tensors.len()).map(place).collect()
+}
