@@ -11,7 +11,10 @@ mod ops;
 mod random;
 mod run;
 mod schedule;
+mod stream;
 
+#[cfg(test)]
+mod stream_tests;
 #[cfg(test)]
 mod tests;
 
@@ -22,6 +25,7 @@ pub use eval::{Fault, Source, eval};
 pub use ops::{binary, fold, unary};
 pub use random::random_inputs;
 pub use run::run_cascade;
+pub use stream::run_stream;
 
 /// An array of numbers, row-major.
 #[derive(Clone, Debug, PartialEq)]

@@ -10,7 +10,7 @@ use crate::types::RedOp;
 use std::collections::BTreeMap;
 
 /// Marks points of intermediates that are absent: a NaN that no arithmetic makes.
-const ABSENT: u64 = 0x7ff8_dead_beef_0001;
+pub(super) const ABSENT: u64 = 0x7ff8_dead_beef_0001;
 
 /// Runs a cascade on inputs and returns its outputs (`out` and `inout` tensors).
 ///

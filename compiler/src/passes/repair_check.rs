@@ -5,9 +5,10 @@
 //! Everything that the body reads is a random number, the same one wherever the same expression stands.
 
 use super::stages::{Defs, plain_vars};
-use crate::cascade::{Expr, Node, TensorId};
+use crate::cascade::{Expr, Node, RankId, TensorId};
+use crate::interp::{binary, fold, unary};
 use crate::stream::Repair;
-use crate::types::{BinOp, RedOp, UnOp, ValueType};
+use crate::types::{BinOp, RedOp, ValueType};
 
 const ROUNDS: u64 = 64;
 /// Rounds in which all values have to be finite.
@@ -19,7 +20,9 @@ const SAMPLES: u64 = 3;
 pub(super) fn verify_repair(d: &Defs, n: &Node, op: RedOp, running: &[TensorId], repair: &Repair) -> bool {
     let mut valid = 0;
     for round in 0..ROUNDS {
-        let eval = |x: u64, moved: bool, e: &Expr| Eval { d, running, round, x, moved, inner: 0 }.num(e);
+        let eval = |x: u64, moved: bool, e: &Expr| {
+            Eval { d, running, round, x, moved, streamed: n.reduced().to_vec(), inner: vec![], element: 0 }.num(e)
+        };
         let g = |x: u64, moved: bool| eval(x, moved, &n.body);
         let h = |t: f64| apply(repair, t, eval(0, false, repair.expr()), eval(0, true, repair.expr()));
         let (y1, y2) = (g(1, false), g(2, false));
@@ -38,7 +41,9 @@ pub(super) fn verify_repair(d: &Defs, n: &Node, op: RedOp, running: &[TensorId],
 /// True if the repair's expression is finite while the given accumulators still have their identity.
 pub(super) fn finite_at_identity(d: &Defs, running: &[(TensorId, f64)], e: &Expr) -> bool {
     let at = e_with(e, running);
-    (0..ROUNDS).all(|round| Eval { d, running: &[], round, x: 0, moved: false, inner: 0 }.num(&at).is_finite())
+    let at_round =
+        |round| Eval { d, running: &[], round, x: 0, moved: false, streamed: vec![], inner: vec![], element: 0 };
+    (0..ROUNDS).all(|round| at_round(round).num(&at).is_finite())
 }
 
 fn e_with(e: &Expr, values: &[(TensorId, f64)]) -> Expr {
@@ -60,16 +65,6 @@ pub(crate) fn apply(repair: &Repair, t: f64, old: f64, new: f64) -> f64 {
     }
 }
 
-fn fold(op: RedOp, a: f64, b: f64) -> f64 {
-    match op {
-        RedOp::Sum => a + b,
-        RedOp::Prod => a * b,
-        RedOp::Max => a.max(b),
-        RedOp::Min => a.min(b),
-        RedOp::Any | RedOp::All | RedOp::ArgMax | RedOp::TopK => f64::NAN,
-    }
-}
-
 struct Eval<'a> {
     d: &'a Defs<'a>,
     running: &'a [TensorId],
@@ -78,8 +73,12 @@ struct Eval<'a> {
     x: u64,
     /// New running values.
     moved: bool,
-    /// Which element of inline reductions.
-    inner: u64,
+    /// Ranks whose variables change with the streamed element.
+    streamed: Vec<RankId>,
+    /// Reduced ranks of inline reductions around.
+    inner: Vec<RankId>,
+    /// Which element of them.
+    element: u64,
 }
 
 impl Eval<'_> {
@@ -88,7 +87,7 @@ impl Eval<'_> {
             Expr::Int(i) => *i as f64,
             Expr::Float(x) => *x,
             Expr::Bool(b) => f64::from(*b),
-            Expr::Var(_) => (self.random(e, self.x + 16 * self.inner) * 8.0).floor(),
+            Expr::Var(_) => (self.random(e, self.salt(e)) * 8.0).floor(),
             Expr::Extent(_) => (self.random(e, 0) * 8.0).floor() + 1.0,
             Expr::Scalar(_) => self.leaf(e, 0),
             Expr::Read(t, idx) => self.read(e, *t, idx),
@@ -119,7 +118,7 @@ impl Eval<'_> {
         }
         match self.d.local(t) {
             Some(n) if n.exprs().any(|e| self.runs(e)) => self.inline(n, idx),
-            _ => self.leaf(e, self.x + 16 * self.inner),
+            _ => self.leaf(e, self.salt(e)),
         }
     }
 
@@ -132,11 +131,22 @@ impl Eval<'_> {
     fn inline(&self, n: &Node, idx: &[Expr]) -> f64 {
         let vars = plain_vars(n);
         let body = n.body.subst(&|r| vars.iter().position(|v| *v == r).map(|i| idx[i].clone()));
-        let at = |k| Eval { inner: self.inner * SAMPLES + k, ..*self }.num(&body);
+        let inner = [self.inner.as_slice(), n.reduced()].concat();
+        let at = |k| {
+            let (streamed, element) = (self.streamed.clone(), self.element * SAMPLES + k);
+            Eval { streamed, inner: inner.clone(), element, ..*self }.num(&body)
+        };
         match &n.reduce {
             None => self.num(&body),
             Some(r) => (1..=SAMPLES).map(at).reduce(|a, b| fold(r.op, a, b)).unwrap_or(f64::NAN),
         }
+    }
+
+    /// Tells apart the values of one expression at different elements.
+    fn salt(&self, e: &Expr) -> u64 {
+        let any = |ranks: &[RankId]| ranks.iter().any(|r| e.mentions(*r));
+        let streamed = if any(&self.streamed) { self.x } else { 0 };
+        streamed + if any(&self.inner) { 16 * self.element } else { 0 }
     }
 
     fn leaf(&self, e: &Expr, salt: u64) -> f64 {
@@ -160,58 +170,5 @@ impl Eval<'_> {
         h ^= h >> 27;
         h = h.wrapping_mul(0x94d0_49bb_1331_11eb);
         ((h ^ (h >> 31)) >> 11) as f64 / (1u64 << 53) as f64
-    }
-}
-
-fn unary(op: UnOp, a: f64) -> f64 {
-    match op {
-        UnOp::Neg => -a,
-        UnOp::Not => 1.0 - a,
-        UnOp::Abs => a.abs(),
-        UnOp::Exp => a.exp(),
-        UnOp::Exp2 => a.exp2(),
-        UnOp::Log => a.ln(),
-        UnOp::Log2 => a.log2(),
-        UnOp::Sqrt => a.sqrt(),
-        UnOp::Tanh => a.tanh(),
-        UnOp::Sin => a.sin(),
-        UnOp::Cos => a.cos(),
-        // Any smooth odd function does for a check of equal expressions.
-        UnOp::Erf => (1.2 * a).tanh(),
-        UnOp::Floor => a.floor(),
-        UnOp::Ceil => a.ceil(),
-        UnOp::Round => a.round_ties_even(),
-        UnOp::ToFloat | UnOp::BoolToIndex => a,
-        UnOp::ToIndex => a.trunc(),
-        UnOp::Popcount => f64::from((a.max(0.0) as u64).count_ones()),
-        UnOp::Ilog2 => {
-            if a < 1.0 {
-                -1.0
-            } else {
-                a.log2().floor()
-            }
-        }
-    }
-}
-
-fn binary(op: BinOp, a: f64, b: f64) -> f64 {
-    match op {
-        BinOp::Add => a + b,
-        BinOp::Sub => a - b,
-        BinOp::Mul => a * b,
-        BinOp::Div => a / b,
-        BinOp::FloorDiv => (a / b).floor(),
-        BinOp::Mod => a - b * (a / b).floor(),
-        BinOp::Min => a.min(b),
-        BinOp::Max => a.max(b),
-        BinOp::Pow => a.powf(b),
-        BinOp::Eq => f64::from(a == b),
-        BinOp::Ne => f64::from(a != b),
-        BinOp::Lt => f64::from(a < b),
-        BinOp::Le => f64::from(a <= b),
-        BinOp::Gt => f64::from(a > b),
-        BinOp::Ge => f64::from(a >= b),
-        BinOp::And => f64::from(a != 0.0 && b != 0.0),
-        BinOp::Or => f64::from(a != 0.0 || b != 0.0),
     }
 }
