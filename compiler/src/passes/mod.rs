@@ -1,12 +1,113 @@
-//! passes
+//! The passes: one file each, and the ordered list of them.
+//!
+//! Assumes a verified cascade; every pass guarantees a verified cascade with the same meaning (a promise that the file
+//! tests execute), up to the rounding that `reassoc` licenses. A pass that cannot do its work refuses with a reason.
 
+pub mod affine;
+mod brief;
+pub mod count;
+mod cse;
+mod dce;
+mod defer;
 mod direction;
+mod exp2;
+pub mod facts;
 pub mod fuse;
+mod inline;
 mod lower_cascade;
+mod maxdefer;
+mod product;
+mod range;
 pub(crate) mod repair_check;
 mod separate;
+mod simplify;
 mod stages;
 mod terms;
+mod util;
 
+pub use brief::brief;
 pub use lower_cascade::to_stream;
+pub use product::{Product, Terms};
+pub use range::Range;
 pub use stages::stages;
+
+use crate::cascade::Cascade;
+use crate::diag::Refusal;
+
+/// One pass over the cascade.
+#[derive(Debug)]
+pub struct Pass {
+    /// Name, as in `attnc opt --pass NAME`.
+    pub name: &'static str,
+    /// What it does, in one line.
+    pub summary: &'static str,
+    /// What holds after it.
+    pub post: &'static str,
+    /// Does it.
+    pub run: fn(&mut Cascade, &PassCx) -> Result<Report, Vec<Refusal>>,
+}
+
+/// The L1 passes in the order in which they run.
+pub const CASCADE_PIPELINE: &[&Pass] = &[
+    &dce::PASS,
+    &inline::PASS,
+    &simplify::PASS,
+    &defer::PASS,
+    &maxdefer::PASS,
+    &inline::PASS,
+    &cse::PASS,
+    &exp2::PASS,
+    &simplify::PASS,
+    &cse::PASS,
+    &dce::PASS,
+];
+
+/// What passes may assume beside the cascade.
+#[derive(Clone, Debug)]
+pub struct PassCx {
+    /// Licence to reassociate (condition C9): off under `#[strict]`.
+    pub reassoc: bool,
+    /// Largest body, in expression nodes, that INLINE may build.
+    pub max_body: usize,
+}
+
+impl PassCx {
+    /// The licences that the kernel's attributes give.
+    pub fn of(c: &Cascade) -> Self {
+        PassCx { reassoc: !c.attrs.strict, max_body: 20_000 }
+    }
+}
+
+/// What a pass did, in sentences.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// One rewrite each, with its reason.
+    pub notes: Vec<String>,
+}
+
+impl Report {
+    /// Adds a sentence.
+    pub fn note(&mut self, text: impl Into<String>) {
+        self.notes.push(text.into());
+    }
+}
+
+/// The pass with this name.
+pub fn find(name: &str) -> Option<&'static Pass> {
+    CASCADE_PIPELINE.iter().copied().find(|p| p.name == name)
+}
+
+/// Runs the whole list; `after` sees the cascade after every pass.
+pub fn run_cascade_pipeline(
+    c: &mut Cascade,
+    mut after: impl FnMut(&'static Pass, &Cascade, &Report),
+) -> Result<Vec<(&'static Pass, Report)>, Vec<Refusal>> {
+    let cx = PassCx::of(c);
+    let mut reports = vec![];
+    for &pass in CASCADE_PIPELINE {
+        let report = (pass.run)(c, &cx)?;
+        after(pass, c, &report);
+        reports.push((pass, report));
+    }
+    Ok(reports)
+}
