@@ -5,13 +5,17 @@
 
 use super::facts::Facts;
 use super::util::{map_node, rewrite, same_set};
-use super::{Pass, PassCx, Report};
+use super::{Pass, PassCx, Report, Run};
 use crate::cascade::{Cascade, Expr, Node, OutIdx, RankId, TensorId, TensorKind};
 use crate::diag::Refusal;
 
 /// The pass.
-pub(super) static PASS: Pass =
-    Pass { name: "cse", summary: "merge nodes that compute the same values", post: "no two intermediates are equal", run };
+pub(super) static PASS: Pass = Pass {
+    name: "cse",
+    summary: "merge nodes that compute the same values",
+    post: "no two intermediates are equal",
+    run: Run::Cascade(run),
+};
 
 fn run(c: &mut Cascade, _: &PassCx) -> Result<Report, Vec<Refusal>> {
     let mut report = Report::default();

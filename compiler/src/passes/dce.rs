@@ -1,7 +1,7 @@
 //! DCE: nodes from which no output is reached are dropped, and with them their tensors.
 
 use super::util::retain_tensors;
-use super::{Pass, PassCx, Report};
+use super::{Pass, PassCx, Report, Run};
 use crate::cascade::{Cascade, TensorKind};
 use crate::diag::Refusal;
 
@@ -10,7 +10,7 @@ pub(super) static PASS: Pass = Pass {
     name: "dce",
     summary: "drop nodes from which no output is reached",
     post: "every node is an output or is read on the way to one",
-    run,
+    run: Run::Cascade(run),
 };
 
 fn run(c: &mut Cascade, _: &PassCx) -> Result<Report, Vec<Refusal>> {
@@ -34,8 +34,7 @@ fn run(c: &mut Cascade, _: &PassCx) -> Result<Report, Vec<Refusal>> {
 
 /// Outputs and what they read, transitively. A recurrence reads itself, so this is a fixed point, not one sweep.
 fn live_tensors(c: &Cascade) -> Vec<bool> {
-    let mut live: Vec<bool> =
-        c.tensors.iter().map(|t| matches!(t.kind, TensorKind::Out | TensorKind::InOut)).collect();
+    let mut live: Vec<bool> = c.tensors.iter().map(|t| matches!(t.kind, TensorKind::Out | TensorKind::InOut)).collect();
     loop {
         let mut grown = false;
         for n in c.nodes.iter().rev().filter(|n| live[n.out.index()]).collect::<Vec<_>>() {

@@ -7,7 +7,7 @@
 use super::facts::Facts;
 use super::product::Product;
 use super::util::{add_let, is_plain_float, lhs, mentions_any, read_at, same_set, used_vars, var_names};
-use super::{Pass, PassCx, Report, brief};
+use super::{Pass, PassCx, Report, Run, brief};
 use crate::cascade::{Cascade, Expr, Extent, Node, Reduce, TensorId};
 use crate::diag::Refusal;
 use crate::types::{BinOp, DType, RedOp};
@@ -17,7 +17,7 @@ pub(super) static PASS: Pass = Pass {
     name: "defer",
     summary: "move factors that do not depend on the reduced ranks out of sums",
     post: "no sum has a factor that is free of its reduced ranks",
-    run,
+    run: Run::Cascade(run),
 };
 
 fn run(c: &mut Cascade, cx: &PassCx) -> Result<Report, Vec<Refusal>> {
@@ -140,7 +140,9 @@ fn present(c: &mut Cascade, i: usize, added: &mut Vec<Node>) -> Expr {
     let vars = used_vars(&any);
     any.reduce = Some(Reduce { op: RedOp::Any, over, acc: DType::Bool, slot: None });
     any.vars = lhs(&vars);
-    let same = |n: &&Node| n.reduce == any.reduce && n.body == any.body && n.vars == any.vars && n.fold == any.fold && n.dom == any.dom;
+    let same = |n: &&Node| {
+        n.reduce == any.reduce && n.body == any.body && n.vars == any.vars && n.fold == any.fold && n.dom == any.dom
+    };
     if let Some(earlier) = c.nodes[..i].iter().find(same) {
         return read_at(earlier.out, &vars);
     }

@@ -6,7 +6,7 @@
 
 use super::product::{Product, Terms};
 use super::util::{mentions_any, rewrite};
-use super::{Pass, PassCx, Report};
+use super::{Pass, PassCx, Report, Run};
 use crate::cascade::{Cascade, Expr, Node, RankId, TensorId, TensorKind};
 use crate::diag::Refusal;
 use crate::types::{BinOp, RedOp, UnOp};
@@ -17,7 +17,7 @@ pub(super) static PASS: Pass = Pass {
     name: "exp2",
     summary: "turn exp into exp2 and fold log2 e into existing scales",
     post: "no exp is left (unless #[strict] keeps it)",
-    run,
+    run: Run::Cascade(run),
 };
 
 fn run(c: &mut Cascade, cx: &PassCx) -> Result<Report, Vec<Refusal>> {

@@ -213,7 +213,11 @@ impl<'a> Facts<'a> {
         use Direction::*;
         match e {
             Expr::Read(x, idx) if idx.iter().all(|i| !i.reads().contains(&t)) => {
-                if *x == t { Up } else { Constant }
+                if *x == t {
+                    Up
+                } else {
+                    Constant
+                }
             }
             Expr::Read(..) => Unknown,
             Expr::Unary(op, a) => match (op, self.direction(a, t)) {

@@ -4,7 +4,7 @@
 //! reads are present, and evaluating their definition instead is the same (value semantics).
 
 use super::util::{rewrite, size};
-use super::{Pass, PassCx, Report};
+use super::{Pass, PassCx, Report, Run};
 use crate::cascade::{Cascade, Expr, Node, OutIdx, RankId, TensorId, TensorKind};
 use crate::diag::{Code, Refusal};
 
@@ -13,7 +13,7 @@ pub(super) static PASS: Pass = Pass {
     name: "inline",
     summary: "substitute map nodes into their readers",
     post: "no node reads a map, except a map of states that is read at another generation",
-    run,
+    run: Run::Cascade(run),
 };
 
 /// A map by its variables and its body.
@@ -57,9 +57,9 @@ fn as_map(c: &Cascade, n: &Node, states: &[TensorId]) -> Option<Map> {
         if let Expr::Read(t, idx) = e
             && states.contains(t)
         {
-            generations.extend(n.out_ranks().into_iter().filter(|r| {
-                c.ranks[r.index()].iter && idx.iter().any(|i| i.mentions(*r))
-            }));
+            generations.extend(
+                n.out_ranks().into_iter().filter(|r| c.ranks[r.index()].iter && idx.iter().any(|i| i.mentions(*r))),
+            );
         }
     });
     Some(Map { vars: n.vars.iter().filter_map(plain_var).collect(), body: n.body.clone(), generations })
@@ -99,7 +99,9 @@ fn too_large(c: &Cascade, n: &Node, size: usize, limit: usize) -> Refusal {
     let mut r = Refusal::new(
         Code::UNSUPPORTED,
         &n.origin,
-        format!("`{name}` grows to {size} operations when the maps that it reads are substituted (the limit is {limit})"),
+        format!(
+            "`{name}` grows to {size} operations when the maps that it reads are substituted (the limit is {limit})"
+        ),
     );
     r.help = Some("split the chain of maps, or make one of them an output".to_string());
     r

@@ -9,7 +9,7 @@ use super::count::contains_reduction;
 use super::facts::Facts;
 use super::product::{Product, Terms};
 use super::util::{add_let, is_plain_float, lhs, mentions_any, read_at, used_vars, var_names};
-use super::{Pass, PassCx, Report, brief};
+use super::{Pass, PassCx, Report, Run, brief};
 use crate::cascade::{Cascade, Expr, Node, Reduce};
 use crate::diag::Refusal;
 use crate::types::{BinOp, DType, RedOp};
@@ -19,7 +19,7 @@ pub(super) static PASS: Pass = Pass {
     name: "maxdefer",
     summary: "move barrier terms and factors out of maxima and minima",
     post: "no maximum has a term, or a factor of known sign, that waits for another traversal but not for its own",
-    run,
+    run: Run::Cascade(run),
 };
 
 fn run(c: &mut Cascade, cx: &PassCx) -> Result<Report, Vec<Refusal>> {

@@ -14,6 +14,7 @@ mod exp2;
 pub mod facts;
 pub mod fuse;
 mod inline;
+mod ir;
 mod lower_cascade;
 mod maxdefer;
 mod product;
@@ -33,8 +34,9 @@ pub use stages::stages;
 
 use crate::cascade::Cascade;
 use crate::diag::Refusal;
+pub use ir::{Ir, PassError, apply};
 
-/// One pass over the cascade.
+/// One pass.
 #[derive(Debug)]
 pub struct Pass {
     /// Name, as in `attnc opt --pass NAME`.
@@ -44,17 +46,25 @@ pub struct Pass {
     /// What holds after it.
     pub post: &'static str,
     /// Does it.
-    pub run: fn(&mut Cascade, &PassCx) -> Result<Report, Vec<Refusal>>,
+    pub run: Run,
 }
 
-/// The L1 passes in the order in which they run.
-pub const CASCADE_PIPELINE: &[&Pass] = &[
+/// What a pass takes and gives. A pass between levels is a variant of its own.
+#[derive(Clone, Copy, Debug)]
+pub enum Run {
+    /// L1 → L1.
+    Cascade(fn(&mut Cascade, &PassCx) -> Result<Report, Vec<Refusal>>),
+}
+
+/// The passes in the order in which they run.
+pub const PIPELINE: &[&Pass] = &[
     &dce::PASS,
     &inline::PASS,
     &simplify::PASS,
     &defer::PASS,
     &maxdefer::PASS,
     &inline::PASS,
+    &simplify::PASS,
     &cse::PASS,
     &exp2::PASS,
     &simplify::PASS,
@@ -62,7 +72,7 @@ pub const CASCADE_PIPELINE: &[&Pass] = &[
     &dce::PASS,
 ];
 
-/// What passes may assume beside the cascade.
+/// What passes may assume beside their input.
 #[derive(Clone, Debug)]
 pub struct PassCx {
     /// Licence to reassociate (condition C9): off under `#[strict]`.
@@ -94,20 +104,18 @@ impl Report {
 
 /// The pass with this name.
 pub fn find(name: &str) -> Option<&'static Pass> {
-    CASCADE_PIPELINE.iter().copied().find(|p| p.name == name)
+    PIPELINE.iter().copied().find(|p| p.name == name)
 }
 
-/// Runs the whole list; `after` sees the cascade after every pass.
-pub fn run_cascade_pipeline(
-    c: &mut Cascade,
-    mut after: impl FnMut(&'static Pass, &Cascade, &Report),
-) -> Result<Vec<(&'static Pass, Report)>, Vec<Refusal>> {
+/// Runs the L1 part of the list.
+pub fn run_cascade_passes(c: &mut Cascade) -> Result<Report, Vec<Refusal>> {
     let cx = PassCx::of(c);
-    let mut reports = vec![];
-    for &pass in CASCADE_PIPELINE {
-        let report = (pass.run)(c, &cx)?;
-        after(pass, c, &report);
-        reports.push((pass, report));
+    let mut all = Report::default();
+    for pass in PIPELINE {
+        match pass.run {
+            Run::Cascade(run) => all.notes.extend(run(c, &cx)?.notes),
+        }
+        debug_assert_eq!(crate::cascade::verify(c), Ok(()), "after {}", pass.name);
     }
-    Ok(reports)
+    Ok(all)
 }

@@ -6,7 +6,7 @@
 use super::affine::Affine;
 use super::facts::Facts;
 use super::util::{mentions_any, rewrite, size};
-use super::{Pass, PassCx, Report};
+use super::{Pass, PassCx, Report, Run};
 use crate::cascade::{Cascade, Expr, Node, RankId};
 use crate::diag::Refusal;
 use crate::types::{BinOp, UnOp, ValueType};
@@ -16,7 +16,7 @@ pub(super) static PASS: Pass = Pass {
     name: "simplify",
     summary: "fold constants, apply identities, drop conjuncts that always hold",
     post: "no literal arithmetic is left; constant extents are literals; no conjunct is known to hold or occurs twice",
-    run,
+    run: Run::Cascade(run),
 };
 
 fn run(c: &mut Cascade, cx: &PassCx) -> Result<Report, Vec<Refusal>> {
@@ -145,11 +145,8 @@ impl Simplifier<'_> {
         let (left, right): (Vec<_>, Vec<_>) = diff.terms.iter().cloned().partition(|(_, k)| *k > 0);
         let right = right.into_iter().filter_map(|(e, k)| Some((e, k.checked_neg()?))).collect();
         let (low, high) = (diff.constant.max(0), (-diff.constant.min(0).max(-i64::MAX)).max(0));
-        let shorter = Expr::bin(
-            op,
-            Affine { constant: low, terms: left }.expr(),
-            Affine { constant: high, terms: right }.expr(),
-        );
+        let shorter =
+            Expr::bin(op, Affine { constant: low, terms: left }.expr(), Affine { constant: high, terms: right }.expr());
         let old = Expr::bin(op, a, b);
         if size(&shorter) < size(&old) { shorter } else { old }
     }

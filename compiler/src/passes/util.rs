@@ -1,6 +1,6 @@
 //! Small queries and edits that several passes share.
 
-use crate::cascade::{Cascade, Expr, Extent, Node, OutIdx, RankId, Tensor, TensorId, TensorKind};
+use crate::cascade::{Cascade, Expr, Node, OutIdx, RankId, Tensor, TensorId, TensorKind};
 use crate::types::{DType, ValueType};
 
 /// Number of expression nodes.
@@ -52,17 +52,9 @@ pub(super) fn used_vars(n: &Node) -> Vec<RankId> {
 /// An intermediate over the given rank variables, with a name made from `base`.
 pub(super) fn add_let(c: &mut Cascade, base: &str, dtype: DType, vars: &[RankId]) -> TensorId {
     let name = c.fresh_name(base);
-    let dims = vars.iter().map(|r| extent_expr(c, *r)).collect();
+    let dims = vars.iter().map(|r| Expr::Extent(*r)).collect();
     let facts = Default::default();
     c.add_tensor(Tensor { name, dtype, dims, kind: TensorKind::Let, empty: 0.0, facts, table: None })
-}
-
-/// The extent of a rank as a dimension: a literal when it is a constant.
-fn extent_expr(c: &Cascade, r: RankId) -> Expr {
-    match c.ranks[r.index()].extent {
-        Extent::Const(n) => Expr::Int(n),
-        Extent::Free | Extent::Derived(_) => Expr::Extent(r),
-    }
 }
 
 /// The element of `t` at the rank variables themselves.
