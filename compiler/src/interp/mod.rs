@@ -12,6 +12,7 @@ mod random;
 mod run;
 mod schedule;
 mod stream;
+mod tile;
 
 #[cfg(test)]
 mod stream_tests;
@@ -26,6 +27,7 @@ pub use ops::{binary, fold, unary};
 pub use random::random_inputs;
 pub use run::run_cascade;
 pub use stream::run_stream;
+pub use tile::run_tile;
 
 /// An array of numbers, row-major.
 #[derive(Clone, Debug, PartialEq)]

@@ -24,6 +24,7 @@ mod separate;
 mod simplify;
 mod stages;
 mod terms;
+mod tiling;
 mod util;
 
 pub use brief::brief;
@@ -31,6 +32,7 @@ pub use lower_cascade::to_stream;
 pub use product::{Product, Terms};
 pub use range::Range;
 pub use stages::stages;
+pub use tiling::to_tile;
 
 use crate::cascade::Cascade;
 use crate::diag::Refusal;

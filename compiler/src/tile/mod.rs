@@ -4,6 +4,9 @@
 //! loop ranges (`Range`) and `Select`s; indices that were not proved in bounds are clamped and selected explicitly,
 //! so no statement reads outside a tensor, whatever the data.
 
+mod build;
 mod def;
+mod print;
 
 pub use def::*;
+pub use print::{KEYWORDS, print_expr, print_stages};

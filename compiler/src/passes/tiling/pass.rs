@@ -1,0 +1,362 @@
+//! One pass: the loop over blocks of the streamed rank, with the state carried through it.
+//!
+//! In a block, drivers are updated first; then what they drive is repaired (condition C2: while a driver is at its
+//! identity nothing has been accumulated, so the repair is 1) and the block's own part, summed apart, is added.
+
+use super::fold::{Fold, is_heavy};
+use super::ranges::{RangeCx, hull, ranges};
+use super::scope::{State, Tiler};
+use super::{Env, Res};
+use crate::cascade::{Expr as L1, OutIdx, RankId, TensorId};
+use crate::stream::{Acc, Pass, Repair};
+use crate::tile::{AxisId, BufId, BufType, Expr, Range, Stmt, Tile};
+use crate::types::{BinOp, RedOp, UnOp};
+use std::collections::BTreeMap;
+
+impl Tiler<'_> {
+    /// Emits a pass; its accumulators are complete afterwards.
+    pub(super) fn pass(&mut self, pass: &Pass, grid: &Env) -> Res<()> {
+        let mut streamed = vec![];
+        for acc in &pass.accs {
+            self.origin = self.node(acc).origin.clone();
+            self.declare(acc)?;
+            match self.reduce_op(acc)? {
+                RedOp::ArgMax | RedOp::TopK => self.select_acc(acc, grid)?,
+                _ => {
+                    self.init(acc, grid)?;
+                    streamed.push(acc);
+                }
+            }
+        }
+        if streamed.is_empty() {
+            return Ok(());
+        }
+        self.shared = shared_parts(self, &streamed);
+        let Some((last, outer)) = pass.over.split_last() else { return self.refuse("a pass over no rank") };
+        let mut env = grid.clone();
+        let mut opened = vec![];
+        for (i, r) in outer.iter().enumerate() {
+            let axis = self.new_axis(*r, Tile::One, false);
+            let (lo, hi) = self.outer_bounds(pass, axis, &pass.over[i..], &mut env)?;
+            opened.push((axis, lo, hi));
+        }
+        self.stream(pass, &streamed, *last, &env)?;
+        for (axis, lo, hi) in opened.into_iter().rev() {
+            let body = self.close();
+            self.emit(Stmt::For { axis, lo, hi, body });
+        }
+        for acc in &streamed {
+            let b = self.states[&self.node(acc).out].buf;
+            self.buf_level[b.index()] = 0;
+        }
+        self.shared.clear();
+        self.stand_in.clear();
+        Ok(())
+    }
+
+    pub(super) fn node(&self, acc: &Acc) -> &crate::cascade::Node {
+        &self.s.cascade.nodes[acc.node.index()]
+    }
+
+    fn reduce_op(&self, acc: &Acc) -> Res<RedOp> {
+        match &self.node(acc).reduce {
+            Some(r) => Ok(r.op),
+            None => self.refuse("an accumulator without a reduction"),
+        }
+    }
+
+    /// The tile of an accumulator: value ranks, and the lanes if it varies along them.
+    fn declare(&mut self, acc: &Acc) -> Res<()> {
+        let n = self.node(acc).clone();
+        let mut index = vec![];
+        for v in &n.vars {
+            let OutIdx::Var(r) = v else { return self.refuse("an accumulator that belongs to a recurrence") };
+            let on_grid = self.out.grid.iter().copied().find(|a| self.out.axis(*a).rank == *r);
+            index.push(match on_grid {
+                Some(a) => a,
+                None => self.axis_for(*r, Tile::Whole, &index),
+            });
+        }
+        let axes: Vec<AxisId> = index.iter().copied().filter(|a| !self.is_one(*a)).collect();
+        let ty = match self.reduce_op(acc)? {
+            RedOp::ArgMax | RedOp::TopK => BufType::I32,
+            _ => BufType::of(self.s.cascade.value_type(&n.body)),
+        };
+        let buf = self.new_buf(&self.s.cascade.tensor(n.out).name.to_lowercase(), ty, &axes, 0);
+        self.states.insert(n.out, State { buf, axes: index });
+        Ok(())
+    }
+
+    fn state_env(&self, acc: &Acc, grid: &Env) -> Env {
+        let n = self.node(acc);
+        let mut env = grid.clone();
+        for (v, a) in n.vars.iter().zip(&self.states[&n.out].axes) {
+            if let OutIdx::Var(r) = v {
+                env.insert(*r, Expr::Coord(*a));
+            }
+        }
+        env
+    }
+
+    fn select_acc(&mut self, acc: &Acc, grid: &Env) -> Res<()> {
+        let env = self.state_env(acc, grid);
+        let n = self.node(acc).clone();
+        self.pick(self.states[&n.out].buf, &n, &env)
+    }
+
+    fn init(&mut self, acc: &Acc, grid: &Env) -> Res<()> {
+        let dst = self.states[&self.node(acc).out].buf;
+        let value = match &acc.init {
+            Some(e) => {
+                let env = self.state_env(acc, grid);
+                self.lower(e, &env)?
+            }
+            None => self.identity(dst, self.reduce_op(acc)?)?,
+        };
+        self.emit(Stmt::Map { dst, op: None, value });
+        Ok(())
+    }
+
+    /// Opens an outer streamed rank and bounds it by the conjuncts that mention no inner one.
+    fn outer_bounds(&mut self, pass: &Pass, axis: AxisId, inner: &[RankId], env: &mut Env) -> Res<(Expr, Expr)> {
+        self.open(axis);
+        env.insert(inner[0], Expr::Coord(axis));
+        let mut conds = vec![];
+        for c in &pass.domain {
+            if c.mentions(inner[0]) && !inner[1..].iter().any(|r| c.mentions(*r)) {
+                conds.push(self.lower(c, env)?);
+            }
+        }
+        let extent = self.extent(inner[0]);
+        Ok(hull(&RangeCx { c: &self.s.cascade, s: &self.out, stream: axis }, &conds, &extent))
+    }
+
+    /// The loop over blocks of the innermost streamed rank.
+    fn stream(&mut self, pass: &Pass, accs: &[&Acc], rank: RankId, env: &Env) -> Res<()> {
+        let tile = super::axes::stream_tile(&self.s.cascade, self.caps, rank);
+        let axis = self.new_axis(rank, tile, false);
+        let mut env = env.clone();
+        env.insert(rank, Expr::Coord(axis));
+        let extent = self.extent(rank);
+        let everything = Range { lo: Expr::Int(0), hi: extent.clone(), full: Some((Expr::Int(0), extent.clone())) };
+        let (mut ranges, mut partial) = (vec![everything], vec![]);
+        if !pass.domain.is_empty() {
+            self.open(axis);
+            let masks = pass.domain.iter().map(|c| self.lower(c, &env)).collect::<Res<Vec<_>>>()?;
+            ranges = self::ranges(&RangeCx { c: &self.s.cascade, s: &self.out, stream: axis }, &masks, &extent);
+            self.block(pass, accs, axis, &env, &masks)?;
+            partial = self.close();
+        }
+        let mut full = vec![];
+        if ranges.iter().any(|r| r.full.is_some()) {
+            self.open(axis);
+            self.block(pass, accs, axis, &env, &[])?;
+            full = self.close();
+        }
+        self.emit(Stmt::Loop { axis, ranges, full, partial });
+        Ok(())
+    }
+
+    /// One block: every accumulator in turn.
+    fn block(&mut self, pass: &Pass, accs: &[&Acc], axis: AxisId, env: &Env, masks: &[Expr]) -> Res<()> {
+        let level = self.level();
+        self.stand_in.clear();
+        let mut drivers: BTreeMap<TensorId, BufId> = BTreeMap::new();
+        for acc in accs {
+            let st = self.states[&self.node(acc).out].clone();
+            self.buf_level[st.buf.index()] = level;
+        }
+        for (i, acc) in accs.iter().enumerate() {
+            let n = self.node(acc).clone();
+            self.origin = n.origin.clone();
+            let drives = accs[i + 1..].iter().any(|a| self.follows(a, n.out));
+            let dst = self.states[&n.out].buf;
+            let old = if drives { Some(self.beside(dst, "old", Expr::Local(dst))) } else { None };
+            self.update(pass, acc, axis, env, masks, &drivers)?;
+            if let Some(old) = old {
+                let safe = self.safe_driver(dst, self.reduce_op(acc)?);
+                drivers.insert(n.out, old);
+                self.stand_in.insert(n.out, safe);
+            }
+        }
+        Ok(())
+    }
+
+    /// True if the accumulator's value or repair depends on the driver.
+    fn follows(&self, acc: &Acc, driver: TensorId) -> bool {
+        let mut reads = self.reads(&self.node(acc).body);
+        reads.extend(acc.repair.iter().flat_map(|r| self.reads(r.expr())));
+        reads.contains(&driver)
+    }
+
+    /// Tensors that an expression reads, through inline nodes.
+    fn reads(&self, e: &L1) -> Vec<TensorId> {
+        let mut seen = vec![];
+        let mut todo = e.reads();
+        while let Some(t) = todo.pop() {
+            if seen.contains(&t) {
+                continue;
+            }
+            seen.push(t);
+            if self.s.place(t) == crate::stream::Place::Inline && !self.states.contains_key(&t) {
+                todo.extend(self.s.cascade.def(t).into_iter().flat_map(|n| n.exprs()).flat_map(L1::reads));
+            }
+        }
+        seen
+    }
+
+    /// A tile like `like` that holds a value.
+    fn beside(&mut self, like: BufId, suffix: &str, value: Expr) -> BufId {
+        let b = self.out.buf(like);
+        let (name, ty, axes) = (format!("{}_{suffix}", b.name), b.ty, b.axes.clone());
+        let dst = self.new_buf(&name, ty, &axes, self.level());
+        self.emit(Stmt::Map { dst, op: None, value });
+        dst
+    }
+
+    /// The driver, or 0 in its place while it is infinite: ∞ − ∞ is no number.
+    fn safe_driver(&mut self, b: BufId, op: RedOp) -> BufId {
+        if !matches!(op, RedOp::Max | RedOp::Min) || self.out.buf(b).ty != BufType::F32 {
+            return b;
+        }
+        self.beside(b, "safe", Expr::select(moved(b, op), Expr::Local(b), Expr::Float(0.0)))
+    }
+
+    /// Adds a block to one accumulator.
+    fn update(
+        &mut self,
+        pass: &Pass,
+        acc: &Acc,
+        axis: AxisId,
+        env: &Env,
+        masks: &[Expr],
+        drivers: &BTreeMap<TensorId, BufId>,
+    ) -> Res<()> {
+        let n = self.node(acc).clone();
+        let (op, dst) = (self.reduce_op(acc)?, self.states[&n.out].buf);
+        let mut env = env.clone();
+        env.extend(self.state_env(acc, &Env::new()));
+        let repair = match &acc.repair {
+            Some(r) => Some(self.repair(r, &env, drivers)?),
+            None => None,
+        };
+        let conds: Vec<L1> = n.fold.iter().filter(|c| !pass.domain.contains(c)).cloned().collect();
+        let over = n.reduced().to_vec();
+        let free: Vec<RankId> = over.into_iter().filter(|r| !pass.over.contains(r)).collect();
+        let apart = repair.is_some() || (op == RedOp::Sum && self.out.buf(dst).ty == BufType::F32);
+        let part = if apart {
+            let (name, axes) = (format!("{}_block", self.out.buf(dst).name), self.out.buf(dst).axes.clone());
+            self.new_buf(&name, self.out.buf(dst).ty, &axes, self.level())
+        } else {
+            dst
+        };
+        let f = Fold { dst: part, op, body: &n.body, conds: &conds, masks, stream: Some(axis) };
+        self.fold(&f, &free, &env, apart)?;
+        if !apart {
+            return Ok(());
+        }
+        let (state, part) = (Expr::Local(dst), Expr::Local(part));
+        match repair {
+            None => self.emit(Stmt::Map { dst, op: Some(op), value: part }),
+            Some((how, by)) => {
+                let repaired = Expr::bin(how, state, by);
+                let value = match fold_op(op) {
+                    Some(op) => Expr::bin(op, repaired, part),
+                    None => return self.refuse(format!("a repaired {}", op.name())),
+                };
+                self.emit(Stmt::Map { dst, op: None, value });
+            }
+        }
+        Ok(())
+    }
+
+    /// Operator and operand by which the old state follows its drivers.
+    fn repair(&mut self, r: &Repair, env: &Env, drivers: &BTreeMap<TensorId, BufId>) -> Res<(BinOp, Expr)> {
+        let new = self.lower(r.expr(), env)?;
+        let saved = self.stand_in.clone();
+        let reads = self.reads(r.expr());
+        let mut guards = vec![];
+        for (t, old) in drivers.iter().filter(|(t, _)| reads.contains(t)) {
+            self.stand_in.insert(*t, *old);
+            let op = self.s.cascade.def(*t).and_then(|n| n.reduce.as_ref()).map_or(RedOp::Sum, |r| r.op);
+            guards.push(moved(*old, op));
+        }
+        let old = self.lower(r.expr(), env)?;
+        self.stand_in = saved;
+        let (how, by, none) = match r {
+            Repair::MulExp { base2, .. } => {
+                let op = if *base2 { UnOp::Exp2 } else { UnOp::Exp };
+                (BinOp::Mul, Expr::un(op, Expr::bin(BinOp::Sub, new, old)), 1.0)
+            }
+            Repair::MulRatio { .. } => (BinOp::Mul, Expr::bin(BinOp::Div, new, old), 1.0),
+            Repair::Add { .. } => (BinOp::Add, Expr::bin(BinOp::Sub, new, old), 0.0),
+        };
+        let by = if guards.is_empty() { by } else { Expr::select(Expr::all(guards), by, Expr::Float(none)) };
+        let axes = self.out.tile_axes(&by);
+        Ok((how, Expr::Local(self.materialise("r", by, &axes))))
+    }
+}
+
+/// True where a driver has left its identity.
+fn moved(b: BufId, op: RedOp) -> Expr {
+    let x = || Expr::Local(b);
+    match op {
+        RedOp::Max => Expr::bin(BinOp::Gt, x(), Expr::Float(f64::NEG_INFINITY)),
+        RedOp::Min => Expr::bin(BinOp::Lt, x(), Expr::Float(f64::INFINITY)),
+        RedOp::Sum | RedOp::Prod | RedOp::Any | RedOp::All | RedOp::ArgMax | RedOp::TopK => {
+            let id = || Expr::Float(op.identity().unwrap_or(0.0));
+            Expr::bin(BinOp::Or, Expr::bin(BinOp::Lt, x(), id()), Expr::bin(BinOp::Gt, x(), id()))
+        }
+    }
+}
+
+/// The operator of a fold between two values.
+fn fold_op(op: RedOp) -> Option<BinOp> {
+    Some(match op {
+        RedOp::Sum => BinOp::Add,
+        RedOp::Prod => BinOp::Mul,
+        RedOp::Max => BinOp::Max,
+        RedOp::Min => BinOp::Min,
+        RedOp::Any => BinOp::Or,
+        RedOp::All => BinOp::And,
+        RedOp::ArgMax | RedOp::TopK => return None,
+    })
+}
+
+/// Dear subexpressions that occur in the bodies of several accumulators. Factors of a sum are left out: they are
+/// shared as operands, with the mask applied.
+fn shared_parts(t: &Tiler<'_>, accs: &[&Acc]) -> Vec<L1> {
+    let mut found: Vec<(L1, usize, usize)> = vec![];
+    for (i, acc) in accs.iter().enumerate() {
+        let n = t.node(acc);
+        let is_sum = n.reduce.as_ref().is_some_and(|r| r.op == RedOp::Sum);
+        n.body.walk(&mut |e| {
+            if is_heavy_l1(e) && !(is_sum && is_factor(&n.body, e)) {
+                match found.iter_mut().find(|(x, ..)| x == e) {
+                    Some((_, last, count)) if *last != i => (*last, *count) = (i, *count + 1),
+                    Some(_) => {}
+                    None => found.push((e.clone(), i, 1)),
+                }
+            }
+        });
+    }
+    found.into_iter().filter(|(.., count)| *count > 1).map(|(e, ..)| e).collect()
+}
+
+fn is_factor(body: &L1, e: &L1) -> bool {
+    match body {
+        b if b == e => true,
+        L1::Binary(BinOp::Mul, a, b) => is_factor(a, e) || is_factor(b, e),
+        L1::Binary(BinOp::Div, a, _) => is_factor(a, e),
+        L1::Unary(UnOp::Neg, a) => is_factor(a, e),
+        _ => false,
+    }
+}
+
+fn is_heavy_l1(e: &L1) -> bool {
+    match e {
+        L1::Unary(op, _) if is_heavy(&Expr::un(*op, Expr::Float(0.0))) => true,
+        L1::Read(..) => false,
+        _ => e.children().into_iter().any(is_heavy_l1),
+    }
+}
