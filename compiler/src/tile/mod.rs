@@ -7,6 +7,8 @@
 mod build;
 mod def;
 mod print;
+mod verify;
 
 pub use def::*;
 pub use print::{KEYWORDS, print_expr, print_stages};
+pub use verify::{Verified, verify};

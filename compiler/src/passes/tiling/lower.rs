@@ -269,7 +269,7 @@ fn simplify_unary(op: UnOp, a: Expr) -> Expr {
     }
 }
 
-fn simplify_binary(op: BinOp, a: Expr, b: Expr) -> Expr {
+pub(super) fn simplify_binary(op: BinOp, a: Expr, b: Expr) -> Expr {
     match (op, &a, &b) {
         (BinOp::Add, Expr::Int(0), _) => b,
         (BinOp::Add | BinOp::Sub, _, Expr::Int(0)) => a,
@@ -280,6 +280,9 @@ fn simplify_binary(op: BinOp, a: Expr, b: Expr) -> Expr {
         (BinOp::Add, Expr::Int(x), Expr::Int(y)) => x.checked_add(*y).map(Expr::Int).unwrap_or(Expr::bin(op, a, b)),
         (BinOp::Sub, Expr::Int(x), Expr::Int(y)) => x.checked_sub(*y).map(Expr::Int).unwrap_or(Expr::bin(op, a, b)),
         (BinOp::Mul, Expr::Int(x), Expr::Int(y)) => x.checked_mul(*y).map(Expr::Int).unwrap_or(Expr::bin(op, a, b)),
+        (BinOp::Sub, Expr::Unary(UnOp::Neg, x), Expr::Unary(UnOp::Neg, y)) => {
+            Expr::bin(op, (**y).clone(), (**x).clone())
+        }
         (BinOp::Div, Expr::Float(x), Expr::Float(y)) => Expr::Float(x / y),
         (BinOp::Mul, Expr::Float(x), Expr::Float(y)) => Expr::Float(x * y),
         _ => Expr::bin(op, a, b),

@@ -11,7 +11,10 @@ mod memory;
 mod pass;
 mod pick;
 mod ranges;
+mod reuse;
 mod scope;
+#[cfg(test)]
+mod tests;
 mod tidy;
 
 use crate::cascade::{Node, NodeId, OutIdx, RankId, TensorKind};
@@ -98,7 +101,7 @@ fn stage(s: &Stream, caps: &CpuCaps, st: &Stage) -> Res<(TileStage, Vec<crate::c
     }
     t.out.body = t.close();
     let asserts = std::mem::take(&mut t.asserts);
-    Ok((tidy::tidy(t.out), asserts))
+    Ok((tidy::tidy(reuse::reuse(t.out)), asserts))
 }
 
 impl Tiler<'_> {

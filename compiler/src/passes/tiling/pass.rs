@@ -4,6 +4,7 @@
 //! identity nothing has been accumulated, so the repair is 1) and the block's own part, summed apart, is added.
 
 use super::fold::{Fold, is_heavy};
+use super::lower::simplify_binary;
 use super::ranges::{RangeCx, hull, ranges};
 use super::scope::{State, Tiler};
 use super::{Env, Res};
@@ -139,22 +140,31 @@ impl Tiler<'_> {
         env.insert(rank, Expr::Coord(axis));
         let extent = self.extent(rank);
         let everything = Range { lo: Expr::Int(0), hi: extent.clone(), full: Some((Expr::Int(0), extent.clone())) };
-        let (mut ranges, mut partial) = (vec![everything], vec![]);
+        let mut ranges = vec![everything];
         if !pass.domain.is_empty() {
             self.open(axis);
-            let masks = pass.domain.iter().map(|c| self.lower(c, &env)).collect::<Res<Vec<_>>>()?;
+            let masks = self.masks(pass, &env)?;
             ranges = self::ranges(&RangeCx { c: &self.s.cascade, s: &self.out, stream: axis }, &masks, &extent);
-            self.block(pass, accs, axis, &env, &masks)?;
-            partial = self.close();
+            self.close();
         }
-        let mut full = vec![];
+        let (mut full, mut partial) = (vec![], vec![]);
         if ranges.iter().any(|r| r.full.is_some()) {
             self.open(axis);
             self.block(pass, accs, axis, &env, &[])?;
             full = self.close();
         }
+        if !pass.domain.is_empty() {
+            self.open(axis);
+            let masks = self.masks(pass, &env)?;
+            self.block(pass, accs, axis, &env, &masks)?;
+            partial = self.close();
+        }
         self.emit(Stmt::Loop { axis, ranges, full, partial });
         Ok(())
+    }
+
+    fn masks(&mut self, pass: &Pass, env: &Env) -> Res<Vec<Expr>> {
+        pass.domain.iter().map(|c| self.lower(c, env)).collect()
     }
 
     /// One block: every accumulator in turn.
@@ -286,10 +296,10 @@ impl Tiler<'_> {
         let (how, by, none) = match r {
             Repair::MulExp { base2, .. } => {
                 let op = if *base2 { UnOp::Exp2 } else { UnOp::Exp };
-                (BinOp::Mul, Expr::un(op, Expr::bin(BinOp::Sub, new, old)), 1.0)
+                (BinOp::Mul, Expr::un(op, simplify_binary(BinOp::Sub, new, old)), 1.0)
             }
             Repair::MulRatio { .. } => (BinOp::Mul, Expr::bin(BinOp::Div, new, old), 1.0),
-            Repair::Add { .. } => (BinOp::Add, Expr::bin(BinOp::Sub, new, old), 0.0),
+            Repair::Add { .. } => (BinOp::Add, simplify_binary(BinOp::Sub, new, old), 0.0),
         };
         let by = if guards.is_empty() { by } else { Expr::select(Expr::all(guards), by, Expr::Float(none)) };
         let axes = self.out.tile_axes(&by);

@@ -175,7 +175,9 @@ impl Tiler<'_> {
                 return b;
             }
         }
-        let key = Key::Value(value.clone(), axes.to_vec());
+        let mut sorted = axes.to_vec();
+        sorted.sort();
+        let key = Key::Value(value.clone(), sorted);
         if let Some(b) = self.lookup(&key) {
             return b;
         }

@@ -11,9 +11,14 @@ pub(super) fn tidy(mut s: TileStage) -> TileStage {
     for b in &used.bufs {
         used.axes.extend(&s.buf(*b).axes);
     }
-    let renumber = Renumber { axes: used.axes.iter().copied().collect(), bufs: used.bufs.iter().copied().collect() };
-    s.axes = renumber.axes.iter().map(|a| s.axis(*a).clone()).collect();
-    s.bufs = renumber.bufs.iter().map(|b| s.buf(*b).clone()).collect();
+    let axes: Vec<AxisId> = used.axes.into_iter().collect();
+    let bufs: Vec<BufId> = used.bufs.into_iter().collect();
+    let renumber = Renumber {
+        axes: (0..s.axes.len()).map(|i| AxisId(axes.partition_point(|a| a.index() < i) as u32)).collect(),
+        bufs: (0..s.bufs.len()).map(|i| BufId(bufs.partition_point(|b| b.index() < i) as u32)).collect(),
+    };
+    s.axes = axes.iter().map(|a| s.axis(*a).clone()).collect();
+    s.bufs = bufs.iter().map(|b| s.buf(*b).clone()).collect();
     s.bufs.iter_mut().for_each(|b| b.axes.iter_mut().for_each(|a| *a = renumber.axis(*a)));
     s.grid.iter_mut().for_each(|a| *a = renumber.axis(*a));
     s.body = renumber.stmts(&s.body);
@@ -57,18 +62,19 @@ impl Used {
     }
 }
 
-struct Renumber {
-    axes: Vec<AxisId>,
-    bufs: Vec<BufId>,
+/// New ids of axes and tiles.
+pub(super) struct Renumber {
+    pub(super) axes: Vec<AxisId>,
+    pub(super) bufs: Vec<BufId>,
 }
 
 impl Renumber {
     fn axis(&self, a: AxisId) -> AxisId {
-        AxisId(self.axes.partition_point(|x| *x < a) as u32)
+        self.axes[a.index()]
     }
 
     fn buf(&self, b: BufId) -> BufId {
-        BufId(self.bufs.partition_point(|x| *x < b) as u32)
+        self.bufs[b.index()]
     }
 
     fn axes(&self, axes: &[AxisId]) -> Vec<AxisId> {
@@ -85,7 +91,7 @@ impl Renumber {
         }
     }
 
-    fn stmts(&self, body: &[Stmt]) -> Vec<Stmt> {
+    pub(super) fn stmts(&self, body: &[Stmt]) -> Vec<Stmt> {
         body.iter().map(|s| self.stmt(s)).collect()
     }
 
