@@ -14,13 +14,13 @@ use crate::types::{BinOp, UnOp, ValueType};
 const DISJUNCTS: usize = 3;
 
 /// What the analysis may look up.
-pub struct RangeCx<'a> {
+pub(super) struct RangeCx<'a> {
     /// Ranks and tensors.
-    pub c: &'a Cascade,
+    pub(super) c: &'a Cascade,
     /// Axes and tiles.
-    pub s: &'a TileStage,
+    pub(super) s: &'a TileStage,
     /// The streamed axis.
-    pub stream: AxisId,
+    pub(super) stream: AxisId,
 }
 
 /// An atom of a predicate in disjunctive normal form.
@@ -37,12 +37,12 @@ enum Atom {
 type Dnf = Vec<Vec<Atom>>;
 
 /// Live and full ranges of the streamed axis under a conjunction, one range a disjunct.
-pub fn ranges(cx: &RangeCx<'_>, conjuncts: &[Expr], extent: &Expr) -> Vec<Range> {
+pub(super) fn ranges(cx: &RangeCx<'_>, conjuncts: &[Expr], extent: &Expr) -> Vec<Range> {
     cx.dnf(conjuncts).iter().map(|atoms| cx.range(atoms, extent)).collect()
 }
 
 /// One interval `[lo, hi)` within `[0, extent)` that covers all live ranges.
-pub fn hull(cx: &RangeCx<'_>, conjuncts: &[Expr], extent: &Expr) -> (Expr, Expr) {
+pub(super) fn hull(cx: &RangeCx<'_>, conjuncts: &[Expr], extent: &Expr) -> (Expr, Expr) {
     let all = ranges(cx, conjuncts, extent);
     let lo = all.iter().map(|r| r.lo.clone()).reduce(|a, b| extremum(BinOp::Min, a, b));
     let hi = all.iter().map(|r| r.hi.clone()).reduce(|a, b| extremum(BinOp::Max, a, b));
