@@ -5,6 +5,8 @@ mod kernel;
 mod launch;
 mod plan;
 mod pool;
+#[doc(hidden)]
+pub mod simd;
 #[cfg(test)]
 mod tests;
 
