@@ -18,7 +18,7 @@ use std::fmt::Write;
 /// for any CPU.
 pub type Member = Vec<(CpuCaps, LaneKernel)>;
 
-/// Items of a module: the functions of all members, and `pub const KERNEL`, which the runtime launches.
+/// Items of a module: the functions of all members, and `pub(super) const KERNEL`, which the runtime launches.
 ///
 /// # Errors
 ///
@@ -40,7 +40,7 @@ pub fn emit(members: &[Member]) -> Result<String, Refusal> {
         &mut out,
         format_args!(
             "/// Description of the kernel for the launcher.\n\
-             pub const KERNEL: {CPU}::Kernel<'static> = {CPU}::Kernel {{\n    name: {name},\n    members: &[\n{descriptions}    ],\n}};\n"
+             pub(super) const KERNEL: {CPU}::Kernel<'static> = {CPU}::Kernel {{\n    name: {name},\n    members: &[\n{descriptions}    ],\n}};\n"
         ),
     );
     Ok(out)
@@ -213,6 +213,9 @@ fn tensor(out: &mut String, kernel: &LaneKernel, t: &MemTensor) -> Result<(), Re
 
 /// An array of a table's elements in their stored form; f16 and bf16 as bits.
 fn table(dtype: DType, values: &[f64]) -> String {
+    if values.is_empty() {
+        return "[0_u8; 0]".into();
+    }
     let stored: Vec<String> = values.iter().map(|v| element(dtype, dtype.round(*v))).collect();
     format!("[{}]", stored.join(", "))
 }
