@@ -7,6 +7,7 @@
 pub mod cascade;
 pub mod check;
 pub mod diag;
+pub mod driver;
 pub mod interp;
 pub mod lane;
 pub mod library;

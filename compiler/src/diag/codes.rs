@@ -135,4 +135,6 @@ with `where`, promise the values of an index tensor with `#[range(lo, hi)]`, or 
 miscompile it.";
     SCHEDULE = "U-SCHED", "a schedule does not apply",
 "The schedule names something that the kernel does not have, or does not fit the target; the message has the numbers.";
+    INTERNAL = "X-BUG", "a bug in the compiler",
+        "An intermediate form did not verify. The compiler refuses to emit code from it. This is never the user's mistake: please report the source.";
 }

@@ -7,11 +7,7 @@
 mod def;
 mod parse;
 mod print;
-#[cfg(test)]
-mod tests;
-mod verify;
 
 pub use def::*;
 pub use parse::parse;
 pub use print::print;
-pub use verify::verify;

@@ -4,7 +4,9 @@
 //! follow from the vector length: operations are calls of small inlined functions of `einattn`'s runtime. It assumes
 //! verified kernels and guarantees source that compiles without warnings where `einattn` is a dependency.
 
+pub mod expand;
 mod func;
+mod launcher;
 mod names;
 
 use einattn_compiler::cascade::Origin;

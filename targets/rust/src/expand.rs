@@ -1,0 +1,185 @@
+//! From source to the tokens of a macro call, and to the text of `attnc build --target rust`: one generator for both.
+//!
+//! Every kernel becomes a module with its code and a launcher struct. A kernel that is refused still gets its
+//! launcher, so that its callers keep type-checking, beside one `compile_error!` for each diagnostic.
+
+use crate::launcher::{launcher, module_name};
+use einattn_compiler::check::{self, Checked, CheckedKernel};
+use einattn_compiler::diag::{Diagnostic, Severity, SrcSpan};
+use einattn_compiler::driver;
+use einattn_compiler::lane::{LaneKernel, MemRole};
+use einattn_compiler::syntax::ast::{self, Item, StmtKind};
+use einattn_compiler::target::CpuCaps;
+use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
+use std::collections::BTreeMap;
+
+/// Instruction sets of the embedded code, best first; the last one runs everywhere.
+pub const ISAS: [CpuCaps; 3] = [CpuCaps::AVX512, CpuCaps::AVX2, CpuCaps::PORTABLE];
+
+/// Source of one kernel.
+#[derive(Clone, Debug)]
+pub struct KernelSource {
+    /// Kernel.
+    pub name: String,
+    /// Module with the code, and launcher.
+    pub module: String,
+    /// Launcher struct.
+    pub launcher: String,
+}
+
+/// Source of every kernel of a checked file, with the refusals of the later stages added to `diags`.
+pub fn kernels(checked: &Checked, diags: &mut Vec<Diagnostic>) -> Vec<KernelSource> {
+    checked.kernels.iter().map(|k| kernel(k, checked, diags)).collect()
+}
+
+fn kernel(kernel: &CheckedKernel, checked: &Checked, diags: &mut Vec<Diagnostic>) -> KernelSource {
+    let name = kernel.name.name.clone();
+    let compiled = compile(kernel, checked, diags).filter(|members| !members.is_empty());
+    let args = compiled.as_ref().map(|members| caller_tensors(&members[0][0].1));
+    let module = compiled.map(|members| crate::emit(&members));
+    let module = match module {
+        Some(Ok(items)) => format!("#[doc(hidden)]\nmod {} {{\n{items}}}\n", module_name(&name)),
+        Some(Err(refusal)) => {
+            diags.push(refusal.diagnostic(&checked.spans));
+            return KernelSource { launcher: launcher(kernel, None), name, module: String::new() };
+        }
+        None => String::new(),
+    };
+    KernelSource { launcher: launcher(kernel, args.as_deref()), name, module }
+}
+
+/// Every member for every instruction set; `None` if anything was refused.
+fn compile(
+    kernel: &CheckedKernel,
+    checked: &Checked,
+    diags: &mut Vec<Diagnostic>,
+) -> Option<Vec<Vec<(CpuCaps, LaneKernel)>>> {
+    let mut members = vec![];
+    for cascade in &kernel.members {
+        let mut isas = vec![];
+        for caps in ISAS {
+            match driver::lower(cascade, &caps, &driver::Options::default()) {
+                Ok(lowered) => isas.push((caps, lowered)),
+                Err(refusals) => {
+                    diags.extend(refusals.iter().map(|r| r.diagnostic(&checked.spans)));
+                    return None;
+                }
+            }
+        }
+        members.push(isas);
+    }
+    Some(members)
+}
+
+fn caller_tensors(kernel: &LaneKernel) -> Vec<String> {
+    let of_caller = |role: &MemRole| matches!(role, MemRole::In | MemRole::Out | MemRole::InOut);
+    kernel.tensors.iter().filter(|t| of_caller(&t.role)).map(|t| t.name.clone()).collect()
+}
+
+/// Expansion of `attn! { tokens }`.
+pub fn tokens(input: TokenStream) -> TokenStream {
+    let (file, mut diags) = einattn_compiler::syntax::parse(input);
+    let (checked, found) = check::check(&file, &check::Options::default());
+    diags.extend(found);
+    let sources = kernels(&checked, &mut diags);
+    let spans = name_spans(&file);
+    let mut out: TokenStream =
+        sources.iter().flat_map(|s| [code(&s.module), respan(code(&s.launcher), &spans)]).collect();
+    for d in diags.iter().filter(|d| d.severity == Severity::Error) {
+        out.extend(compile_error(&message(d), d.span));
+    }
+    out
+}
+
+/// Expansion of `attn_file!("path")`: `text` is the file's content, `path` as written, `literal` its place.
+/// Errors say line and column in the file; a stable macro cannot point into it.
+pub fn file(path: &str, absolute: &str, text: &str, literal: Span) -> TokenStream {
+    // The fallback lexer knows lines and columns of the file's tokens.
+    proc_macro2::fallback::force();
+    let (file, mut diags) = einattn_compiler::syntax::parse_str(text);
+    let (checked, found) = check::check(&file, &check::Options::default());
+    diags.extend(found);
+    let sources = kernels(&checked, &mut diags);
+    let errors: Vec<String> = diags
+        .iter()
+        .filter(|d| d.severity == Severity::Error)
+        .map(|d| {
+            let start = d.span.start.start();
+            format!("{path}:{}:{}: {}", start.line, start.column + 1, message(d))
+        })
+        .collect();
+    proc_macro2::fallback::unforce();
+    let mut out: TokenStream = sources.iter().flat_map(|s| [code(&s.module), code(&s.launcher)]).collect();
+    out.extend(code(&format!("const _: &[u8] = ::core::include_bytes!({absolute:?});")));
+    out.extend(errors.iter().flat_map(|e| compile_error(e, SrcSpan::token(literal))));
+    out
+}
+
+/// Generated text as tokens. It is made here, so a failure is a bug; it is reported as an error at the call.
+fn code(text: &str) -> TokenStream {
+    text.parse().unwrap_or_else(|e| {
+        compile_error(
+            &format!("internal error, please report it: generated code does not lex: {e}"),
+            SrcSpan::call_site(),
+        )
+    })
+}
+
+/// A `compile_error!` at one token.
+pub fn error(message: &str, span: Span) -> TokenStream {
+    compile_error(message, SrcSpan::token(span))
+}
+
+fn compile_error(message: &str, span: SrcSpan) -> TokenStream {
+    let range: TokenStream =
+        [Ident::new("start", span.start), Ident::new("end", span.end)].map(TokenTree::from).into_iter().collect();
+    syn::Error::new_spanned(range, message).to_compile_error()
+}
+
+/// Message, code, labels, notes and help in one text: stable macros have one span an error.
+fn message(d: &Diagnostic) -> String {
+    let mut out = format!("{} [{}]", d.message, d.code.0);
+    for (_, label) in &d.labels {
+        out.push_str(&format!("\n  = {label}"));
+    }
+    for note in &d.notes {
+        out.push_str(&format!("\n  = note: {note}"));
+    }
+    if let Some(help) = &d.help {
+        out.push_str(&format!("\n  = help: {help}"));
+    }
+    out
+}
+
+/// Places of kernels, tensors and scalars by name, so that generated items lead back to the user's text.
+fn name_spans(file: &ast::File) -> BTreeMap<String, Span> {
+    let mut spans = BTreeMap::new();
+    for item in &file.items {
+        let Item::Kernel(kernel) = item else { continue };
+        spans.insert(kernel.name.name.clone(), kernel.name.span.start);
+        for stmt in &kernel.stmts {
+            if let StmtKind::Tensor(_, name, ..) | StmtKind::Scalar(name, _) = &stmt.kind {
+                spans.entry(name.name.clone()).or_insert(name.span.start);
+            }
+        }
+    }
+    spans
+}
+
+fn respan(tokens: TokenStream, spans: &BTreeMap<String, Span>) -> TokenStream {
+    let respan_tree = |tree| match tree {
+        TokenTree::Ident(mut ident) => {
+            if let Some(span) = spans.get(&ident.to_string()) {
+                ident.set_span(ident.span().located_at(*span));
+            }
+            TokenTree::Ident(ident)
+        }
+        TokenTree::Group(group) => {
+            let mut new = Group::new(group.delimiter(), respan(group.stream(), spans));
+            new.set_span(group.span());
+            TokenTree::Group(new)
+        }
+        other => other,
+    };
+    tokens.into_iter().map(respan_tree).collect()
+}
