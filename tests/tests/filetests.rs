@@ -156,6 +156,8 @@ impl Launch {
     fn execute(&self, ir: &Ir) -> Result<Tensors, Failed> {
         let run = match ir {
             Ir::Cascade(c) => interp::run_cascade(c, &self.inputs, &self.scalars, &self.extents),
+            // A block that most extents are no multiple of.
+            Ir::Stream(s) => interp::run_stream(s, &self.inputs, &self.scalars, &self.extents, 2),
         };
         run.map_err(|e| format!("for {:?}: {e}", self.extents).into())
     }

@@ -146,23 +146,25 @@ impl Elab<'_> {
             return self.check_variable(a, ast.span, *r, dim);
         }
         let limit = self.dim_value(dim);
-        let lower = bin(BinOp::Ge, e.clone(), Expr::Int(0));
-        let upper = bin(BinOp::Lt, e.clone(), limit.clone());
-        for (goal, past) in
-            [(lower, bin(BinOp::Lt, e.clone(), Expr::Int(0))), (upper, bin(BinOp::Ge, e.clone(), limit.clone()))]
-        {
+        let (zero, data) = (Expr::Int(0), !e.reads().is_empty());
+        let mut open = vec![];
+        for (inside, outside) in [(BinOp::Ge, BinOp::Lt), (BinOp::Lt, BinOp::Ge)] {
+            let bound = if inside == BinOp::Ge { &zero } else { &limit };
+            let goal = bin(inside, e.clone(), bound.clone());
             if self.known(&goal) || self.known_if_divisible(&goal) {
                 continue;
             }
-            let data = !e.reads().is_empty();
-            if !data && self.known(&past) {
+            if !data && self.known(&bin(outside, e.clone(), bound.clone())) {
                 let message =
                     format!("index `{}` of `{}` is never inside of its dimension", self.text(e), a.tensor.name);
                 let d = Diagnostic::error(Code::BND, ast.span, message);
                 return self.report(d.note(format!("the dimension is {}", self.text(dim))));
             }
-            self.warn_bounds(a, ast, e, &goal, data);
-            self.require(goal);
+            open.push(goal);
+        }
+        if !open.is_empty() {
+            self.warn_bounds(a, ast, e, &Expr::all(open.clone()), data);
+            open.into_iter().for_each(|goal| self.require(goal));
         }
         Ok(())
     }

@@ -39,9 +39,12 @@ impl Elab<'_> {
             (RankExtent::Is(e), None) => self.rank_extent(e),
             (RankExtent::In(_), None) => Err(Reported),
         };
-        // A rank with a broken extent still has variables: no second wave of errors.
-        let extent = extent.unwrap_or(Extent::Free);
         let id = RankId(self.c.ranks.len() as u32);
+        // A rank with a broken extent still has variables: no second wave of errors.
+        let extent = extent.unwrap_or_else(|_| {
+            self.broken_ranks.push(id);
+            Extent::Free
+        });
         self.c.ranks.push(Rank { name: d.name.name.clone(), extent, iter });
         self.declare(&d.name, Sym::Rank(id));
     }
@@ -249,7 +252,7 @@ impl Elab<'_> {
             }
         }
         for (i, r) in self.c.ranks.iter().enumerate() {
-            if known[i] || !matches!(r.extent, Extent::Free) {
+            if known[i] || !matches!(r.extent, Extent::Free) || self.broken_ranks.contains(&RankId(i as u32)) {
                 continue;
             }
             let Some((_, span)) = self.syms.get(&r.name) else { continue };

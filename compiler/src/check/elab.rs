@@ -92,6 +92,8 @@ pub(super) struct Elab<'a> {
     pub(super) frame: Frame,
     pub(super) scope: Scope,
     pub(super) stmt: StmtCx,
+    /// Ranks whose declarations are broken.
+    pub(super) broken_ranks: Vec<RankId>,
     /// Every name that the kernel declares; fresh names avoid them.
     pub(super) declared: BTreeSet<String>,
 }
@@ -115,24 +117,27 @@ impl<'a> Elab<'a> {
             self.diags.push(d);
             return;
         }
-        let other_case = match &sym {
-            Sym::Rank(_) => self.syms.get_key_value(&name.name.to_lowercase()),
-            _ => self.syms.get_key_value(&name.name.to_uppercase()).filter(|(_, (s, _))| matches!(s, Sym::Rank(_))),
-        };
-        let is_variable = name.name.to_lowercase() == name.name || matches!(sym, Sym::Rank(_));
-        if let (Some((other, (_, first))), true) = (other_case, is_variable)
-            && *other != name.name
-        {
-            let (rank, var) = if matches!(sym, Sym::Rank(_)) { (&name.name, other) } else { (other, &name.name) };
-            let d = Diagnostic::error(
-                Code::NAME,
-                name.span,
-                format!("`{var}` is the rank variable of `{rank}` and cannot be another name"),
-            )
-            .label(*first, "the other declaration");
+        if let Some(d) = self.variable_clash(name, &sym) {
             self.diags.push(d);
         }
         self.syms.insert(name.name.clone(), (sym, name.span));
+    }
+
+    /// A bare name that is also the variable of a rank. Tensors are safe: they are written with indices.
+    fn variable_clash(&self, name: &Ident, sym: &Sym) -> Option<Diagnostic> {
+        let is_bare = |s: &Sym| match s {
+            Sym::Scalar(_) | Sym::Value(_) => true,
+            Sym::Tensor(t) => self.c.tensor(*t).dims.is_empty(),
+            Sym::Rank(_) | Sym::View(_) | Sym::Type | Sym::Poison => false,
+        };
+        let is_rank = |s: &Sym| matches!(s, Sym::Rank(_));
+        let (other, (_, first)) = self.syms.iter().find(|(other, (s, _))| match sym {
+            Sym::Rank(_) => is_bare(s) && **other == name.name.to_lowercase(),
+            _ => is_bare(sym) && is_rank(s) && other.to_lowercase() == name.name,
+        })?;
+        let (rank, var) = if is_rank(sym) { (&name.name, other) } else { (other, &name.name) };
+        let message = format!("`{var}` is the rank variable of `{rank}` and cannot be another value");
+        Some(Diagnostic::error(Code::NAME, name.span, message).label(*first, "the other declaration"))
     }
 
     /// A `dtype` variable shares the namespace and is no value.

@@ -184,12 +184,13 @@ fn replace(e: &Expr, from: &Expr, to: &Expr) -> Expr {
 }
 
 fn prove_comparison(c: &Cascade, goal: &Expr, known: &[Expr], budget: &mut usize) -> bool {
-    let mut p = Prover { atoms: Atoms::new(c), facts: vec![], expanded: 0, budget };
+    let mut p = Prover { atoms: Atoms::new(c), facts: vec![], unequal: vec![], expanded: 0, budget };
     let Some(goals) = p.polys(goal) else { return false };
     for k in known {
         p.learn(k);
     }
     p.expand_atoms();
+    p.sharpen();
     let facts = p.facts.clone();
     goals.iter().all(|g| p.prove(g, &facts, DEPTH))
 }
@@ -198,6 +199,8 @@ struct Prover<'a, 'b> {
     atoms: Atoms<'a>,
     /// Polynomials known to be ≥ 0.
     facts: Vec<Poly>,
+    /// Polynomials known not to be 0.
+    unequal: Vec<Poly>,
     /// Atoms whose facts are in.
     expanded: usize,
     budget: &'b mut usize,
@@ -230,9 +233,27 @@ impl Prover<'_, '_> {
                     self.learn(&n);
                 }
             }
+            Expr::Binary(BinOp::Ne, a, b) if self.atoms.c.value_type(a) == ValueType::Index => {
+                if let (Some(a), Some(b)) = (self.atoms.form(a), self.atoms.form(b)) {
+                    self.unequal.extend(a.add(&b, -1));
+                }
+            }
             _ => {
                 if let Some(polys) = self.polys(e) {
                     self.facts.extend(polys);
+                }
+            }
+        }
+    }
+
+    /// What is ≥ 0 and not 0 is ≥ 1.
+    fn sharpen(&mut self) {
+        let facts = self.facts.clone();
+        for d in std::mem::take(&mut self.unequal) {
+            for sign in [1, -1] {
+                let Some(signed) = Poly::default().add(&d, sign) else { continue };
+                if self.prove(&signed, &facts, 2) {
+                    self.facts.extend(signed.add(&Poly::int(1), -1));
                 }
             }
         }
@@ -308,14 +329,19 @@ impl Prover<'_, '_> {
     /// A quick test: every coefficient is ≥ 0 and so is every atom, or a known fact says so.
     fn is_nonneg(&self, p: &Poly) -> bool {
         let plain = p.terms.iter().all(|(m, c)| *c >= 0 && m.iter().all(|a| self.atom_nonneg(*a)));
-        plain || self.facts.contains(p)
+        plain || self.above_a_fact(p)
+    }
+
+    /// A known fact plus a constant ≥ 0.
+    fn above_a_fact(&self, p: &Poly) -> bool {
+        self.facts.iter().any(|f| p.add(f, -1).and_then(|rest| rest.constant()).is_some_and(|c| c >= 0))
     }
 
     fn atom_nonneg(&self, a: u32) -> bool {
         match &self.atoms.list[a as usize] {
             Atom::Var(_) | Atom::Extent(_) => true,
             Atom::Div(x, d) => self.is_nonneg(x) && self.is_nonneg(d),
-            Atom::Other(_) => self.facts.contains(&Poly::term(vec![a], 1)),
+            Atom::Other(_) => self.above_a_fact(&Poly::term(vec![a], 1)),
         }
     }
 

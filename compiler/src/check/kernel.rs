@@ -82,6 +82,7 @@ fn start<'a>(c: Cascade, member: &'a Member, defs: &'a Defs<'a>, spans: &'a mut 
         frame: Default::default(),
         scope: Scope::default(),
         stmt: StmtCx::default(),
+        broken_ranks: vec![],
         declared: BTreeSet::new(),
     }
 }

@@ -173,6 +173,8 @@ impl Elab<'_> {
         _ = self.update_node(a, t, &state, value, pred);
         if let Some(s) = &mut self.info[t.index()].state {
             s.updated = true;
+            // A missing `init` was reported.
+            s.reverse.get_or_insert(false);
         }
     }
 

@@ -9,9 +9,9 @@ use super::eval::{Fault, Source, element, eval, holds, index};
 use super::ops::fold;
 use super::run::ABSENT;
 use super::{Tensors, Value};
-use crate::cascade::{Expr, Node, RankId, ScalarId, TensorId, TensorKind, verify};
+use crate::cascade::{Expr, Node, RankId, ScalarId, TensorId, TensorKind};
 use crate::passes::repair_check::apply;
-use crate::stream::{Acc, Pass, Place, Stage, Stream};
+use crate::stream::{Acc, Pass, Place, Stage, Stream, verify};
 use crate::types::RedOp;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -26,7 +26,7 @@ pub fn run_stream(
     extents: &BTreeMap<String, i64>,
     block: usize,
 ) -> Result<Tensors, String> {
-    verify(&s.cascade).map_err(|errs| errs.join("; "))?;
+    verify(s).map_err(|errs| errs.join("; "))?;
     let c = &s.cascade;
     let mut run = Run {
         s,

@@ -6,12 +6,15 @@
 //! rounding of a running value; C8 the repair never grows; C9 `#[strict]` forbids it. Guarantees the same values up to
 //! rounding: every repair is checked numerically before it is used.
 
+use super::brief::brief;
 use super::direction::{Dir, Sign, direction, positive, sign};
 use super::repair_check::{finite_at_identity, verify_repair};
 use super::separate::{Factor, Separator, Stuck};
 use super::stages::{Defs, Member, merge_domain, order, split_domain};
+use super::{PassCx, Report, Run};
 use crate::cascade::{Cascade, Expr, Node, NodeId, Origin, TensorId};
-use crate::stream::{Acc, Pass, Repair, Stream};
+use crate::diag::Refusal;
+use crate::stream::{Pass, Repair, Stream};
 use crate::types::{BinOp, RedOp, UnOp};
 
 /// Why an accumulator starts a pass of its own.
@@ -27,6 +30,52 @@ pub struct Blocked {
     pub why: String,
     /// Statement of the reduction.
     pub origin: Origin,
+}
+
+/// Derives one-pass forms and checks the promises about them.
+pub(super) static PASS: super::Pass = super::Pass {
+    name: "fuse",
+    summary: "derives one-pass forms: accumulators follow running values by repairs",
+    post: "no pass waits for a barrier that a repair could follow; `assert passes` holds",
+    run: Run::Stream(run),
+};
+
+fn run(s: &mut Stream, _: &PassCx) -> Result<Report, Vec<Refusal>> {
+    let blocked = fuse(s);
+    let refusals = super::promise::check(s, &blocked);
+    if !refusals.is_empty() {
+        return Err(refusals);
+    }
+    let mut report = Report::default();
+    let c = &s.cascade;
+    let name = |n: NodeId| &c.tensor(c.nodes[n.index()].out).name;
+    for a in s.stages.iter().flat_map(|g| &g.passes).flat_map(|p| &p.accs) {
+        if let Some(r) = &a.repair {
+            report.note(format!("FUSE: `{}` follows the running values by {}", name(a.node), repair_text(c, r)));
+        }
+    }
+    for b in &blocked {
+        report.note(format!("FUSE: {}", b.text(c)));
+    }
+    Ok(report)
+}
+
+fn repair_text(c: &Cascade, r: &Repair) -> String {
+    let e = brief(c, r.expr());
+    match r {
+        Repair::MulExp { base2: false, .. } => format!("the factor exp of the change of `{e}`"),
+        Repair::MulExp { base2: true, .. } => format!("the factor exp2 of the change of `{e}`"),
+        Repair::MulRatio { .. } => format!("the ratio of new to old `{e}`"),
+        Repair::Add { .. } => format!("the change of `{e}`"),
+    }
+}
+
+impl Blocked {
+    /// The reason as a sentence.
+    pub fn text(&self, c: &Cascade) -> String {
+        let factor = self.factor.as_ref().map_or(String::new(), |e| format!("`{}` in ", brief(c, e)));
+        format!("{factor}`{}` {}", c.tensor(self.reduction).name, self.why)
+    }
 }
 
 /// Merges passes; returns what could not be merged.
@@ -160,16 +209,4 @@ fn same_elements(d: &Defs, n: &Node, running: &[TensorId], repair: &Repair) -> R
         }
     }
     Ok(())
-}
-
-/// Accumulators that another one of the pass follows.
-pub fn drivers(p: &Pass) -> Vec<TensorId> {
-    let reads = |a: &Acc| a.repair.as_ref().map_or(vec![], |r| r.expr().reads());
-    let mut out = vec![];
-    for t in p.accs.iter().flat_map(reads) {
-        if !out.contains(&t) {
-            out.push(t);
-        }
-    }
-    out
 }

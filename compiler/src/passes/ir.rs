@@ -3,12 +3,15 @@
 use super::{Pass, PassCx, Report, Run};
 use crate::cascade::{self, Cascade};
 use crate::diag::Refusal;
+use crate::stream::{self, Stream};
 
 /// A kernel at some level. The first word of its text tells which.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Ir {
     /// L1, `cascade NAME`.
     Cascade(Cascade),
+    /// L2, the text of a cascade with `stage` lines.
+    Stream(Stream),
 }
 
 /// Why a pass has no result.
@@ -33,6 +36,7 @@ impl Ir {
     /// Reads a text of any level.
     pub fn parse(text: &str) -> Result<Ir, String> {
         match first_word(text) {
+            Some("cascade") if text.lines().any(|l| l.starts_with("stage ")) => stream::parse(text).map(Ir::Stream),
             Some("cascade") => cascade::parse(text).map(Ir::Cascade),
             Some(word) => Err(format!("`{word}` begins no text of this compiler; expected `cascade`")),
             None => Err("the text is empty".to_string()),
@@ -43,6 +47,7 @@ impl Ir {
     pub fn print(&self) -> String {
         match self {
             Ir::Cascade(c) => cascade::print(c),
+            Ir::Stream(s) => stream::print(s),
         }
     }
 
@@ -50,6 +55,7 @@ impl Ir {
     pub fn verify(&self) -> Result<(), Vec<String>> {
         match self {
             Ir::Cascade(c) => cascade::verify(c),
+            Ir::Stream(s) => stream::verify(s),
         }
     }
 
@@ -57,6 +63,7 @@ impl Ir {
     pub fn level(&self) -> &'static str {
         match self {
             Ir::Cascade(_) => "cascade",
+            Ir::Stream(_) => "stream",
         }
     }
 
@@ -64,6 +71,17 @@ impl Ir {
     pub fn cascade(&self) -> &Cascade {
         match self {
             Ir::Cascade(c) => c,
+            Ir::Stream(s) => &s.cascade,
+        }
+    }
+}
+
+impl Run {
+    /// The level that the pass takes.
+    fn takes(&self) -> &'static str {
+        match self {
+            Run::Cascade(_) | Run::Stages(_) => "cascade",
+            Run::Stream(_) => "stream",
         }
     }
 }
@@ -80,6 +98,18 @@ pub fn apply(pass: &'static Pass, ir: Ir, cx: &PassCx) -> Result<(Ir, Report), P
         (Run::Cascade(run), Ir::Cascade(mut c)) => {
             let report = run(&mut c, cx).map_err(PassError::Refused)?;
             (Ir::Cascade(c), report)
+        }
+        (Run::Stages(run), Ir::Cascade(c)) => {
+            let (s, report) = run(&c, cx).map_err(PassError::Refused)?;
+            (Ir::Stream(s), report)
+        }
+        (Run::Stream(run), Ir::Stream(mut s)) => {
+            let report = run(&mut s, cx).map_err(PassError::Refused)?;
+            (Ir::Stream(s), report)
+        }
+        (run, ir) => {
+            let takes = run.takes();
+            return Err(PassError::Level { pass: pass.name, takes, given: ir.level() });
         }
     };
     out.verify().map_err(PassError::Broken)?;

@@ -15,9 +15,12 @@ pub mod facts;
 pub mod fuse;
 mod inline;
 mod ir;
+#[cfg(test)]
+mod kernel_tests;
 mod lower_cascade;
 mod maxdefer;
 mod product;
+pub mod promise;
 mod range;
 pub(crate) mod repair_check;
 mod separate;
@@ -36,6 +39,7 @@ pub use tiling::to_tile;
 
 use crate::cascade::Cascade;
 use crate::diag::Refusal;
+use crate::stream::Stream;
 pub use ir::{Ir, PassError, apply};
 
 /// One pass.
@@ -56,6 +60,10 @@ pub struct Pass {
 pub enum Run {
     /// L1 → L1.
     Cascade(fn(&mut Cascade, &PassCx) -> Result<Report, Vec<Refusal>>),
+    /// L1 → L2.
+    Stages(fn(&Cascade, &PassCx) -> Result<(Stream, Report), Vec<Refusal>>),
+    /// L2 → L2.
+    Stream(fn(&mut Stream, &PassCx) -> Result<Report, Vec<Refusal>>),
 }
 
 /// The passes in the order in which they run.
@@ -72,6 +80,8 @@ pub const PIPELINE: &[&Pass] = &[
     &simplify::PASS,
     &cse::PASS,
     &dce::PASS,
+    &stages::PASS,
+    &fuse::PASS,
 ];
 
 /// What passes may assume beside their input.
@@ -116,6 +126,7 @@ pub fn run_cascade_passes(c: &mut Cascade) -> Result<Report, Vec<Refusal>> {
     for pass in PIPELINE {
         match pass.run {
             Run::Cascade(run) => all.notes.extend(run(c, &cx)?.notes),
+            Run::Stages(_) | Run::Stream(_) => break,
         }
         debug_assert_eq!(crate::cascade::verify(c), Ok(()), "after {}", pass.name);
     }

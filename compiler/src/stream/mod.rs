@@ -7,7 +7,11 @@
 mod def;
 mod parse;
 mod print;
+#[cfg(test)]
+mod tests;
+mod verify;
 
 pub use def::*;
 pub use parse::parse;
 pub use print::print;
+pub use verify::verify;

@@ -1,6 +1,8 @@
 //! Tests of the checker.
 
+mod elaborate;
 mod examples;
+mod rules;
 
 use super::{Checked, Options, check};
 use crate::cascade::{Cascade, node_text, print, verify};

@@ -19,11 +19,30 @@ mod reads;
 #[cfg(test)]
 mod tests;
 
+use super::{Pass, PassCx, Report, Run};
 use crate::cascade::{Cascade, Expr, Node, OutIdx, RankId, TensorId, TensorKind};
 use crate::diag::{Code, Refusal};
 use crate::stream::Stream;
 
 pub(in crate::passes) use passes::{Member, merge_domain, order, split_domain};
+
+/// Forms stages.
+pub(in crate::passes) static PASS: Pass = Pass {
+    name: "stages",
+    summary: "places every reduction and forms stages of passes",
+    post: "L2; every barrier starts a new pass",
+    run: Run::Stages(run),
+};
+
+fn run(c: &Cascade, _: &PassCx) -> Result<(Stream, Report), Vec<Refusal>> {
+    let s = stages(c)?;
+    let mut report = Report::default();
+    for stage in &s.stages {
+        let n = stage.passes.len();
+        report.note(format!("STAGES: `{}` has {n} {}", stage.name, if n == 1 { "pass" } else { "passes" }));
+    }
+    Ok((s, report))
+}
 
 /// Forms stages. Every barrier starts a new pass; `fuse` merges them afterwards.
 pub fn stages(c: &Cascade) -> Result<Stream, Vec<Refusal>> {

@@ -1,0 +1,122 @@
+//! Kernels from source text through the L1 rewrites, stages and fusion, executed on both levels.
+
+use super::promise::stream_passes;
+use super::to_stream;
+use crate::cascade::{Cascade, Extent};
+use crate::check::{Options, check};
+use crate::diag::Refusal;
+use crate::interp::{self, Value};
+use crate::stream::{self, Stream};
+use crate::syntax::ast::Item;
+use crate::syntax::parse_str;
+use std::collections::BTreeMap;
+
+/// The members of the kernel `name` (or of all kernels), with some names set.
+fn cascades(src: &str, name: Option<&str>, set: &[(&str, &str)]) -> Vec<Cascade> {
+    let (mut file, diags) = parse_str(src);
+    assert!(diags.is_empty(), "{diags:?}");
+    file.items.retain(|i| match i {
+        Item::Kernel(k) => name.is_none_or(|n| k.name.name == n),
+        Item::Schedule(_) => false,
+        Item::Fn(_) | Item::Mask(_) => true,
+    });
+    let set = set.iter().map(|(k, v)| ((*k).to_string(), (*v).to_string())).collect();
+    let (checked, diags) = check(&file, &Options { set });
+    assert!(!crate::diag::has_errors(&diags), "{:?}", diags.iter().map(|d| &d.message).collect::<Vec<_>>());
+    checked.kernels.into_iter().flat_map(|k| k.members).collect()
+}
+
+fn close(want: &Value, got: &Value) -> Result<(), String> {
+    if want.shape != got.shape {
+        return Err(format!("shape {:?} became {:?}", want.shape, got.shape));
+    }
+    let scale = want.data.iter().filter(|x| x.is_finite()).fold(1e-3, |m: f64, x| m.max(x.abs()));
+    for (i, (a, b)) in want.data.iter().zip(&got.data).enumerate() {
+        if !(a == b || a.is_nan() && b.is_nan() || (a - b).abs() <= 1e-11 * scale) {
+            return Err(format!("element {i} is {b}, was {a}"));
+        }
+    }
+    Ok(())
+}
+
+/// Executes cascade and stream on random inputs; free ranks take small sizes by their position and the round.
+fn same_results(c: &Cascade, s: &Stream) -> Result<(), String> {
+    let mut ran = 0;
+    for round in 0..6_usize {
+        let size = |i: usize| [2, 4, 6, 1, 8, 0][(round * (i + 1) + i) % 6];
+        let free = c.ranks.iter().enumerate().filter(|(_, r)| r.extent == Extent::Free);
+        let extents: BTreeMap<String, i64> = free.map(|(i, r)| (r.name.clone(), size(i))).collect();
+        let scalars = c.scalars.iter().map(|x| (x.name.clone(), if x.dtype.is_int() { 1.0 } else { 1.25 })).collect();
+        let Ok(inputs) = interp::random_inputs(c, &extents, round as u64) else { continue };
+        // Extents that the kernel's own asserts refuse.
+        let Ok(want) = interp::run_cascade(c, &inputs, &scalars, &extents) else { continue };
+        ran += 1;
+        for block in [1, 3, 7, usize::MAX] {
+            let got = interp::run_stream(s, &inputs, &scalars, &extents, block);
+            let got = got.map_err(|e| format!("{extents:?}: {e}"))?;
+            for (name, want) in &want {
+                close(want, &got[name]).map_err(|e| format!("`{name}`, block {block}, {extents:?}: {e}"))?;
+            }
+        }
+    }
+    if ran > 0 { Ok(()) } else { Err("no shape was accepted".to_string()) }
+}
+
+/// A kernel becomes stages with these names that need so many passes over the ranks, and computes the same.
+fn check_kernel(c: &Cascade, ranks: &[&str], passes: usize, stages: &str) -> Result<(), String> {
+    let s = to_stream(c).map_err(|r| format!("{}: {:?}", c.name, messages(&r)))?;
+    let text = stream::print(&s);
+    let fail = |m: String| format!("{}: {m}\n{text}", c.name);
+    let names: Vec<&str> = s.stages.iter().map(|s| s.name.as_str()).collect();
+    if names.join(" ") != stages {
+        return Err(fail(format!("stages {names:?}, expected {stages}")));
+    }
+    let ids: Vec<_> = ranks.iter().filter_map(|r| s.cascade.rank_by_name(r)).collect();
+    let have = stream_passes(&s, &ids).0;
+    if have != passes {
+        return Err(fail(format!("{have} passes, expected {passes}")));
+    }
+    if stream::parse(&text).as_ref() != Ok(&s) {
+        return Err(fail("the text does not survive".to_string()));
+    }
+    same_results(c, &s).map_err(fail)
+}
+
+fn messages(r: &[Refusal]) -> Vec<String> {
+    r.iter().map(|r| format!("{}: {}", r.code.0, r.message)).collect()
+}
+
+/// The examples of the language reference, with small extents.
+#[test]
+fn examples() {
+    let text = include_str!("../check/tests/examples.attn");
+    type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a [&'a str], usize, &'a str);
+    let expected: &[Case] = &[
+        ("mha_causal", &[("E", "4"), ("F", "3")], &["M"], 1, "O"),
+        ("gqa_swa_softcap_alibi", &[("E", "4"), ("F", "3"), ("W", "3")], &["M"], 1, "O"),
+        ("t5_bias", &[("E", "4"), ("F", "3"), ("NB", "8")], &["M"], 1, "O"),
+        ("music_transformer", &[("E", "4"), ("F", "3")], &["M"], 1, "O"),
+        ("natten_2d", &[("E", "4"), ("F", "3"), ("R", "1")], &["U", "W"], 1, "O"),
+        ("sink_attention", &[("E", "4"), ("F", "3"), ("W", "3")], &["M"], 1, "O"),
+        ("sigmoid_attention", &[("E", "4"), ("F", "3")], &["M"], 1, "O"),
+        ("soft_gaussian", &[("E", "4"), ("F", "3")], &["M"], 1, "O"),
+        ("linear_elu", &[("E", "4"), ("F", "3")], &["M"], 1, "O"),
+        ("linear_hedgehog", &[("D", "4"), ("F", "3")], &["M"], 1, "Yk_1_mem O"),
+        ("block_select", &[("E", "4"), ("J", "2"), ("N", "2")], &["C"], 1, "Kb_1_mem Idx"),
+        ("block_sparse", &[("E", "4"), ("F", "3"), ("J", "2"), ("N", "2")], &["J", "N"], 1, "O"),
+        ("paged_decode", &[("E", "4"), ("F", "3"), ("PG", "2")], &["M"], 1, "O"),
+        ("mla_absorbed", &[("C", "4"), ("R", "2")], &["M"], 1, "O"),
+    ];
+    let run = |(name, set, ranks, passes, stages): &Case| {
+        let all = cascades(text, Some(name), set);
+        all.iter().map(|c| check_kernel(c, ranks, *passes, stages)).collect::<Result<Vec<()>, String>>()
+    };
+    let failures: Vec<String> = expected.iter().filter_map(|c| run(c).err()).collect();
+    assert!(failures.is_empty(), "{}", failures.join("\n\n"));
+    for name in ["retention", "gla", "mamba2_ssd", "gated_delta_rule"] {
+        for c in cascades(text, Some(name), &[]) {
+            let r = to_stream(&c).expect_err(name);
+            assert!(messages(&r)[0].starts_with("U-TARGET: the recurrence"), "{name}: {:?}", messages(&r));
+        }
+    }
+}
