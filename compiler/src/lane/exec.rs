@@ -54,14 +54,17 @@ pub fn floor_mod(a: i64, b: i64) -> i64 {
     if b == 0 { 0 } else { a.wrapping_sub(floor_div(a, b).wrapping_mul(b)) }
 }
 
-#[derive(Clone, Debug)]
+/// Lanes of the longest vector; shorter ones leave the rest unused.
+const MAX_LANES: usize = 16;
+
+#[derive(Clone, Copy, Debug)]
 enum Value {
     I(i64),
     F(f32),
     B(bool),
-    VI(Vec<i32>),
-    VF(Vec<f32>),
-    VB(Vec<bool>),
+    VI([i32; MAX_LANES]),
+    VF([f32; MAX_LANES]),
+    VB([bool; MAX_LANES]),
 }
 
 struct Machine<'a> {
@@ -79,6 +82,9 @@ struct Frame {
 
 impl<'a> Machine<'a> {
     fn new(kernel: &'a LaneKernel, args: &Args) -> Result<Self, String> {
+        if kernel.lanes > MAX_LANES {
+            return Err(format!("vectors of {} lanes", kernel.lanes));
+        }
         let layout = &kernel.ints;
         let mut ints = vec![0; layout.len()];
         for (i, (name, _)) in layout.ranks.iter().enumerate() {
@@ -187,30 +193,33 @@ impl<'a> Machine<'a> {
     }
 
     fn store_local(&mut self, offset: i64, value: Value) -> Result<(), String> {
-        let words: Vec<u32> = match value {
-            Value::I(x) => vec![x as u32],
-            Value::F(x) => vec![x.to_bits()],
-            Value::B(x) => vec![u32::from(x)],
-            Value::VI(x) => x.into_iter().map(|x| x as u32).collect(),
-            Value::VF(x) => x.into_iter().map(f32::to_bits).collect(),
-            Value::VB(x) => x.into_iter().map(|x| if x { u32::MAX } else { 0 }).collect(),
-        };
-        let at = self.local(offset, words.len())?;
-        self.scratch[at..at + words.len()].copy_from_slice(&words);
+        let mut words = [0; MAX_LANES];
+        let mut count = self.kernel.lanes;
+        match value {
+            Value::I(x) => (words[0], count) = (x as u32, 1),
+            Value::F(x) => (words[0], count) = (x.to_bits(), 1),
+            Value::B(x) => (words[0], count) = (u32::from(x), 1),
+            Value::VI(x) => words = x.map(|x| x as u32),
+            Value::VF(x) => words = x.map(f32::to_bits),
+            Value::VB(x) => words = x.map(|x| if x { u32::MAX } else { 0 }),
+        }
+        let at = self.local(offset, count)?;
+        self.scratch[at..at + count].copy_from_slice(&words[..count]);
         Ok(())
     }
 
     fn load_local(&self, ty: Ty, offset: i64) -> Result<Value, String> {
         let words = if ty.is_vector() { self.kernel.lanes } else { 1 };
         let at = self.local(offset, words)?;
-        let w = &self.scratch[at..at + words];
+        let mut w = [0; MAX_LANES];
+        w[..words].copy_from_slice(&self.scratch[at..at + words]);
         Ok(match ty {
             Ty::I64 => Value::I(i64::from(w[0] as i32)),
             Ty::F32 => Value::F(f32::from_bits(w[0])),
             Ty::B => Value::B(w[0] != 0),
-            Ty::VI => Value::VI(w.iter().map(|x| *x as i32).collect()),
-            Ty::VF => Value::VF(w.iter().map(|x| f32::from_bits(*x)).collect()),
-            Ty::VB => Value::VB(w.iter().map(|x| *x != 0).collect()),
+            Ty::VI => Value::VI(w.map(|x| x as i32)),
+            Ty::VF => Value::VF(w.map(f32::from_bits)),
+            Ty::VB => Value::VB(w.map(|x| x != 0)),
         })
     }
 
@@ -219,7 +228,7 @@ impl<'a> Machine<'a> {
             Op::ConstI(x) => Value::I(*x),
             Op::ConstF(x) => Value::F(*x),
             Op::ConstB(x) => Value::B(*x),
-            Op::Get(var) => f.vars[var.0 as usize].clone().ok_or("variable is not set")?,
+            Op::Get(var) => f.vars[var.0 as usize].ok_or("variable is not set")?,
             Op::Int(slot) => Value::I(self.ints[*slot]),
             Op::FloatArg(slot) => Value::F(*self.floats.get(*slot).ok_or("no such float")?),
             Op::Un(op, a) => unary(*op, f.get(*a)?)?,
@@ -227,19 +236,19 @@ impl<'a> Machine<'a> {
             Op::Fma(a, b, c) => match (f.get(*a)?, f.get(*b)?, f.get(*c)?) {
                 (Value::F(a), Value::F(b), Value::F(c)) => Value::F(a.mul_add(b, c)),
                 (Value::VF(a), Value::VF(b), Value::VF(c)) => {
-                    Value::VF((0..a.len()).map(|i| a[i].mul_add(b[i], c[i])).collect())
+                    Value::VF(std::array::from_fn(|i| a[i].mul_add(b[i], c[i])))
                 }
                 _ => return Err("operands do not fit".into()),
             },
             Op::Cmp(op, a, b) => compare(*op, f.get(*a)?, f.get(*b)?)?,
             Op::Select(c, a, b) => select(f.get(*c)?, f.get(*a)?, f.get(*b)?)?,
             Op::Splat(a) => match f.get(*a)? {
-                Value::I(x) => Value::VI(vec![x as i32; self.kernel.lanes]),
-                Value::F(x) => Value::VF(vec![x; self.kernel.lanes]),
-                Value::B(x) => Value::VB(vec![x; self.kernel.lanes]),
+                Value::I(x) => Value::VI([x as i32; MAX_LANES]),
+                Value::F(x) => Value::VF([x; MAX_LANES]),
+                Value::B(x) => Value::VB([x; MAX_LANES]),
                 _ => return Err("operand is a vector".into()),
             },
-            Op::Iota => Value::VI((0..self.kernel.lanes as i32).collect()),
+            Op::Iota => Value::VI(std::array::from_fn(|i| i as i32)),
             Op::First(a) => match f.get(*a)? {
                 Value::VF(x) => Value::F(x[0]),
                 Value::VI(x) => Value::I(i64::from(x[0])),
@@ -262,7 +271,9 @@ impl<'a> Machine<'a> {
                 let first = f.int(*offset)?;
                 let at = self.global(*t, first)?;
                 self.global(*t, first + self.kernel.lanes as i64 - 1)?;
-                Value::VF(self.tensors[*t][at..at + self.kernel.lanes].iter().map(|x| *x as f32).collect())
+                Value::VF(std::array::from_fn(|i| {
+                    if i < self.kernel.lanes { self.tensors[*t][at + i] as f32 } else { 0.0 }
+                }))
             }
             Op::IntToFloat(a)
             | Op::FloatToInt(a)
@@ -277,7 +288,7 @@ impl<'a> Machine<'a> {
 
 impl Frame {
     fn get(&self, v: Val) -> Result<Value, String> {
-        self.vals[v.0 as usize].clone().ok_or_else(|| format!("v{} is not defined", v.0))
+        self.vals[v.0 as usize].ok_or_else(|| format!("v{} is not defined", v.0))
     }
 
     fn int(&self, v: Val) -> Result<i64, String> {
@@ -291,15 +302,15 @@ impl Frame {
 fn convert(op: &Op, a: Value) -> Result<Value, String> {
     Ok(match (op, a) {
         (Op::IntToFloat(_), Value::I(x)) => Value::F(x as f32),
-        (Op::IntToFloat(_), Value::VI(x)) => Value::VF(x.into_iter().map(|x| x as f32).collect()),
+        (Op::IntToFloat(_), Value::VI(x)) => Value::VF(x.map(|x| x as f32)),
         (Op::FloatToInt(_), Value::F(x)) => Value::I(x as i64),
-        (Op::FloatToInt(_), Value::VF(x)) => Value::VI(x.into_iter().map(|x| x as i32).collect()),
+        (Op::FloatToInt(_), Value::VF(x)) => Value::VI(x.map(|x| x as i32)),
         (Op::BoolToInt(_), Value::B(x)) => Value::I(i64::from(x)),
-        (Op::BoolToInt(_), Value::VB(x)) => Value::VI(x.into_iter().map(i32::from).collect()),
-        (Op::FloatBits(_), Value::VF(x)) => Value::VI(x.into_iter().map(|x| x.to_bits() as i32).collect()),
-        (Op::BitsFloat(_), Value::VI(x)) => Value::VF(x.into_iter().map(|x| f32::from_bits(x as u32)).collect()),
-        (Op::Shl(_, n), Value::VI(x)) => Value::VI(x.into_iter().map(|x| x << n).collect()),
-        (Op::Shr(_, n), Value::VI(x)) => Value::VI(x.into_iter().map(|x| x >> n).collect()),
+        (Op::BoolToInt(_), Value::VB(x)) => Value::VI(x.map(i32::from)),
+        (Op::FloatBits(_), Value::VF(x)) => Value::VI(x.map(|x| x.to_bits() as i32)),
+        (Op::BitsFloat(_), Value::VI(x)) => Value::VF(x.map(|x| f32::from_bits(x as u32))),
+        (Op::Shl(_, n), Value::VI(x)) => Value::VI(x.map(|x| x << n)),
+        (Op::Shr(_, n), Value::VI(x)) => Value::VI(x.map(|x| x >> n)),
         (_, a) => return Err(format!("operand {a:?} does not fit")),
     })
 }
@@ -316,13 +327,13 @@ fn unary(op: LaneUn, a: Value) -> Result<Value, String> {
     };
     Ok(match (op, a, float) {
         (_, Value::F(x), Some(g)) => Value::F(g(x)),
-        (_, Value::VF(x), Some(g)) => Value::VF(x.into_iter().map(g).collect()),
+        (_, Value::VF(x), Some(g)) => Value::VF(x.map(g)),
         (LaneUn::Neg, Value::I(x), _) => Value::I(x.wrapping_neg()),
-        (LaneUn::Neg, Value::VI(x), _) => Value::VI(x.into_iter().map(i32::wrapping_neg).collect()),
+        (LaneUn::Neg, Value::VI(x), _) => Value::VI(x.map(i32::wrapping_neg)),
         (LaneUn::Abs, Value::I(x), _) => Value::I(x.wrapping_abs()),
-        (LaneUn::Abs, Value::VI(x), _) => Value::VI(x.into_iter().map(i32::wrapping_abs).collect()),
+        (LaneUn::Abs, Value::VI(x), _) => Value::VI(x.map(i32::wrapping_abs)),
         (LaneUn::Not, Value::B(x), _) => Value::B(!x),
-        (LaneUn::Not, Value::VB(x), _) => Value::VB(x.into_iter().map(|x| !x).collect()),
+        (LaneUn::Not, Value::VB(x), _) => Value::VB(x.map(|x| !x)),
         (LaneUn::Popcount, Value::I(x), _) => Value::I(i64::from(x.count_ones())),
         (LaneUn::Ilog2, Value::I(x), _) => Value::I(x.checked_ilog2().map_or(-1, i64::from)),
         (op, a, _) => return Err(format!("{op:?} of {a:?}")),
@@ -375,10 +386,10 @@ fn binary(op: LaneBin, a: Value, b: Value) -> Result<Value, String> {
         (Value::F(a), Value::F(b)) => Value::F(float_bin(op, a, b)),
         (Value::B(a), Value::B(b)) => Value::B(logic(a, b)),
         (Value::VI(a), Value::VI(b)) => {
-            Value::VI(a.iter().zip(b).map(|(a, b)| int_bin(op, i64::from(*a), i64::from(b)) as i32).collect())
+            Value::VI(std::array::from_fn(|i| int_bin(op, i64::from(a[i]), i64::from(b[i])) as i32))
         }
-        (Value::VF(a), Value::VF(b)) => Value::VF(a.iter().zip(b).map(|(a, b)| float_bin(op, *a, b)).collect()),
-        (Value::VB(a), Value::VB(b)) => Value::VB(a.iter().zip(b).map(|(a, b)| logic(*a, b)).collect()),
+        (Value::VF(a), Value::VF(b)) => Value::VF(std::array::from_fn(|i| float_bin(op, a[i], b[i]))),
+        (Value::VB(a), Value::VB(b)) => Value::VB(std::array::from_fn(|i| logic(a[i], b[i]))),
         (a, b) => return Err(format!("{op:?} of {a:?} and {b:?}")),
     })
 }
@@ -398,14 +409,14 @@ fn compare(op: LaneCmp, a: Value, b: Value) -> Result<Value, String> {
     Ok(match (a, b) {
         (Value::I(a), Value::I(b)) => Value::B(holds(op, a, b)),
         (Value::F(a), Value::F(b)) => Value::B(holds(op, a, b)),
-        (Value::VI(a), Value::VI(b)) => Value::VB(a.iter().zip(b).map(|(a, b)| holds(op, *a, b)).collect()),
-        (Value::VF(a), Value::VF(b)) => Value::VB(a.iter().zip(b).map(|(a, b)| holds(op, *a, b)).collect()),
+        (Value::VI(a), Value::VI(b)) => Value::VB(std::array::from_fn(|i| holds(op, a[i], b[i]))),
+        (Value::VF(a), Value::VF(b)) => Value::VB(std::array::from_fn(|i| holds(op, a[i], b[i]))),
         (a, b) => return Err(format!("{op:?} of {a:?} and {b:?}")),
     })
 }
 
-fn blend<T: Copy>(c: &[bool], a: &[T], b: &[T]) -> Vec<T> {
-    (0..c.len()).map(|i| if c[i] { a[i] } else { b[i] }).collect()
+fn blend<T: Copy>(c: [bool; MAX_LANES], a: [T; MAX_LANES], b: [T; MAX_LANES]) -> [T; MAX_LANES] {
+    std::array::from_fn(|i| if c[i] { a[i] } else { b[i] })
 }
 
 fn select(c: Value, a: Value, b: Value) -> Result<Value, String> {
@@ -417,9 +428,9 @@ fn select(c: Value, a: Value, b: Value) -> Result<Value, String> {
                 b
             }
         }
-        (Value::VB(c), Value::VF(a), Value::VF(b)) => Value::VF(blend(&c, &a, &b)),
-        (Value::VB(c), Value::VI(a), Value::VI(b)) => Value::VI(blend(&c, &a, &b)),
-        (Value::VB(c), Value::VB(a), Value::VB(b)) => Value::VB(blend(&c, &a, &b)),
+        (Value::VB(c), Value::VF(a), Value::VF(b)) => Value::VF(blend(c, a, b)),
+        (Value::VB(c), Value::VI(a), Value::VI(b)) => Value::VI(blend(c, a, b)),
+        (Value::VB(c), Value::VB(a), Value::VB(b)) => Value::VB(blend(c, a, b)),
         (c, a, b) => return Err(format!("choice of {a:?} and {b:?} by {c:?}")),
     })
 }

@@ -10,7 +10,7 @@ mod lower;
 mod math;
 mod print;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod typing;
 mod verify;
 

@@ -4,6 +4,7 @@
 use einattn::__private::cpu::{Launch, Options, launch};
 use einattn::{Tensor, TensorMut};
 use einattn_compiler::target::CpuCaps;
+use einattn_compiler::tile::verify;
 use program::Attention;
 
 #[path = "../../../compiler/src/lane/tests/attention.rs"]
@@ -38,7 +39,8 @@ fn emitted() -> String {
             stream_tile: 12,
             scale: f64::from(SCALE),
         };
-        let kernel = einattn_compiler::lane::lower(&program.kernel(), &caps).expect("the program can be lowered");
+        let kernel = einattn_compiler::lane::lower(&verify(program.kernel()).expect("well formed"), &caps)
+            .expect("the program can be lowered");
         (caps, kernel)
     });
     einattn_target_rust::emit(&[member.into()]).expect("the kernel can be emitted")

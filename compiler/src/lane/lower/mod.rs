@@ -5,7 +5,7 @@
 //! done lane by lane through a scratch row. Padded lanes repeat the coordinate of the last valid lane, so loads stay in
 //! bounds; stores write valid lanes only.
 //!
-//! Assumes a well-formed tile kernel. Guarantees a verified lane kernel, or refusals.
+//! Assumes a verified tile kernel. Guarantees a verified lane kernel, or refusals.
 
 mod contract;
 mod expr;
@@ -18,11 +18,11 @@ use super::{Builder, Func, LaneKernel, LaneStage, Op, Ty, Val};
 use crate::cascade::{Origin, RankId};
 use crate::diag::{Code, Refusal};
 use crate::target::CpuCaps;
-use crate::tile::{Axis, AxisId, BufId, BufType, Expr, Tile, TileKernel, TileStage};
+use crate::tile::{Axis, AxisId, BufId, BufType, Expr, Tile, TileKernel, TileStage, Verified};
 use layout::{ScalarSlot, Slots};
 
 /// Lowers a tile kernel for one instruction set.
-pub fn lower(kernel: &TileKernel, caps: &CpuCaps) -> Result<LaneKernel, Vec<Refusal>> {
+pub fn lower(kernel: &Verified<TileKernel>, caps: &CpuCaps) -> Result<LaneKernel, Vec<Refusal>> {
     let slots = Slots::new(kernel);
     let mut stages = vec![];
     let mut refusals = vec![];

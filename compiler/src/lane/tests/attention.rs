@@ -87,13 +87,14 @@ impl Attention {
     }
 
     /// Tiles: q[e,p], g[p], g1[p], d[p], r[p], nv[f,p], s[m,p].
-    fn bufs() -> Vec<Buf> {
+    /// 16-bit operands are widened in k16[m,e] and v16[m,f].
+    fn bufs(&self) -> Vec<Buf> {
         let buf = |name: &str, axes: &[u32]| Buf {
             name: name.into(),
             ty: BufType::F32,
             axes: axes.iter().map(|a| AxisId(*a)).collect(),
         };
-        vec![
+        let mut bufs = vec![
             buf("q", &[E, P]),
             buf("g", &[P]),
             buf("g1", &[P]),
@@ -101,7 +102,11 @@ impl Attention {
             buf("r", &[P]),
             buf("nv", &[F, P]),
             buf("s", &[M, P]),
-        ]
+        ];
+        if self.dtype != DType::F32 {
+            bufs.extend([buf("k16", &[M, E]), buf("v16", &[M, F])]);
+        }
+        bufs
     }
 
     fn tile(&self, masked: bool) -> Vec<Stmt> {
@@ -114,14 +119,14 @@ impl Attention {
         };
         let scaled = bin(BinOp::Mul, local(s), Expr::Float(self.scale * std::f64::consts::LOG2_E));
         let over = vec![AxisId(M)];
-        vec![
-            Stmt::Contract {
-                dst: BufId(s),
-                over: AxisId(E),
-                a: global(1, coord(M), coord(E)),
-                b: BufId(0),
-                accumulate: false,
-            },
+        let (mut k, mut v) = (global(1, coord(M), coord(E)), global(2, coord(M), coord(F)));
+        let mut tile = vec![];
+        if self.dtype != DType::F32 {
+            tile.extend([map(7, k), map(8, v)]);
+            (k, v) = (local(7), local(8));
+        }
+        tile.extend([
+            Stmt::Contract { dst: BufId(s), over: AxisId(E), a: k, b: BufId(0), accumulate: false },
             map(s, mask(scaled, f64::NEG_INFINITY)),
             map(g1, local(g)),
             Stmt::Reduce { dst: BufId(g1), op: RedOp::Max, over: over.clone(), value: local(s) },
@@ -132,14 +137,9 @@ impl Attention {
             map(g, local(g1)),
             map(s, mask(exp2(bin(BinOp::Sub, local(s), local(g))), 0.0)),
             Stmt::Reduce { dst: BufId(d), op: RedOp::Sum, over, value: local(s) },
-            Stmt::Contract {
-                dst: BufId(nv),
-                over: AxisId(M),
-                a: global(2, coord(M), coord(F)),
-                b: BufId(s),
-                accumulate: true,
-            },
-        ]
+            Stmt::Contract { dst: BufId(nv), over: AxisId(M), a: v, b: BufId(s), accumulate: true },
+        ]);
+        tile
     }
 
     fn body(&self) -> Vec<Stmt> {
@@ -188,7 +188,7 @@ impl Attention {
                 name: "O".into(),
                 axes,
                 grid: vec![AxisId(B), AxisId(H), AxisId(P)],
-                bufs: Self::bufs(),
+                bufs: self.bufs(),
                 body: self.body(),
             }],
         }

@@ -4,6 +4,7 @@ use super::attention::Attention;
 use crate::lane::exec::{Args, run};
 use crate::lane::lower;
 use crate::target::CpuCaps;
+use crate::tile::verify;
 use crate::types::DType;
 
 /// Reproducible values in [-1, 1].
@@ -54,7 +55,8 @@ fn relative(x: &[f64], reference: &[f64]) -> f64 {
 fn check(caps: &CpuCaps, s: &Sizes, causal: bool, head: Option<i64>, dtype: DType, tolerance: f64) {
     let scale = 1.0 / (s.e as f64).sqrt();
     let program = Attention { causal, dtype, head, lane_tile: caps.lane_tile(), stream_tile: 12, scale };
-    let kernel = lower(&program.kernel(), caps).expect("the program is within what the lowering supports");
+    let kernel = lower(&verify(program.kernel()).expect("the program is well formed"), caps)
+        .expect("the program is within what the lowering supports");
     let n = |rows: usize| s.bh * rows * s.e;
     let mut tensors = vec![noise(n(s.p), 1), noise(n(s.m), 2), noise(n(s.m), 3), vec![f64::NAN; n(s.p)]];
     for t in &mut tensors {

@@ -1,8 +1,11 @@
 //! Tests of the lowering: whole kernels on the executor against plain loops, polynomials against f64.
 
+mod against;
 mod attention;
 mod functions;
 mod kernels;
+
+pub(crate) use against::agrees;
 
 /// What the hand-built program needs; other crates include it with their own names.
 mod names {

@@ -22,12 +22,13 @@ fn differs(a: f64, b: f64) -> bool {
 }
 
 #[track_caller]
-fn compare(s: &Stream, k: &TileKernel, ext: &BTreeMap<String, i64>, change: &dyn Fn(&mut Tensors)) {
+fn compare(s: &Stream, k: &TileKernel, caps: &CpuCaps, ext: &BTreeMap<String, i64>, change: &dyn Fn(&mut Tensors)) {
     let scalars: BTreeMap<String, f64> = s.cascade.scalars.iter().map(|s| (s.name.clone(), 1.0)).collect();
     let mut inputs = random_inputs(&s.cascade, ext, 7).expect("inputs");
     change(&mut inputs);
     let want = run_cascade(&s.cascade, &inputs, &scalars, ext).expect("interpreter");
     let got = run_tile(k, &inputs, &scalars, ext).unwrap_or_else(|e| panic!("{e} at {ext:?}\n{}", print_stages(k)));
+    crate::lane::tests::agrees(k, caps, &inputs, &scalars, ext, &want);
     for (name, w) in &want {
         let g = &got[name];
         assert_eq!(g.shape, w.shape);
@@ -47,7 +48,7 @@ fn check_with(text: &str, sizes: &[&str], change: &dyn Fn(&mut Tensors)) {
             panic!("{e:#?}\n{}", print_stages(&k));
         }
         for size in sizes {
-            compare(&s, &k, &extents(size), change);
+            compare(&s, &k, &caps, &extents(size), change);
         }
     }
 }

@@ -1,0 +1,78 @@
+//! Lowered tile kernels against the interpreter's outputs; the tests of the tiling call it.
+
+use crate::cascade::{Extent, TensorKind};
+use crate::interp::Tensors;
+use crate::lane::exec::{Args, run};
+use crate::lane::{LaneKernel, RankSource, lower};
+use crate::target::CpuCaps;
+use crate::tile::{TileKernel, print_stages, verify};
+use crate::types::ValueType;
+use std::collections::BTreeMap;
+
+/// Lowers a tile kernel, runs it in f32 and compares its outputs with the exact ones.
+#[track_caller]
+pub(crate) fn agrees(
+    k: &TileKernel,
+    caps: &CpuCaps,
+    inputs: &Tensors,
+    scalars: &BTreeMap<String, f64>,
+    extents: &BTreeMap<String, i64>,
+    exact: &Tensors,
+) {
+    let verified = verify(k.clone()).unwrap_or_else(|e| panic!("{e:?}"));
+    let lane = lower(&verified, caps).unwrap_or_else(|e| panic!("{e:?}\n{}", print_stages(k)));
+    let mut args = arguments(k, &lane, inputs, scalars, extents, exact);
+    run(&lane, &mut args).unwrap_or_else(|e| panic!("{e} at {extents:?}\n{}\n{lane}", print_stages(k)));
+    for (t, id) in k.memory.iter().enumerate() {
+        let tensor = k.cascade.tensor(*id);
+        if let Some(want) = exact.get(&tensor.name) {
+            close(&tensor.name, &args.tensors[t], &want.data, || format!("{extents:?}\n{}", print_stages(k)));
+        }
+    }
+}
+
+fn arguments(
+    k: &TileKernel,
+    lane: &LaneKernel,
+    inputs: &Tensors,
+    scalars: &BTreeMap<String, f64>,
+    extents: &BTreeMap<String, i64>,
+    exact: &Tensors,
+) -> Args {
+    let mut args = Args::default();
+    for id in &k.memory {
+        let tensor = k.cascade.tensor(*id);
+        let data = match tensor.kind {
+            TensorKind::In | TensorKind::InOut => inputs[&tensor.name].data.clone(),
+            TensorKind::Out => vec![f64::NAN; exact[&tensor.name].data.len()],
+            TensorKind::Let | TensorKind::Table => vec![],
+        };
+        args.tensors.push(data);
+    }
+    for (rank, source) in k.cascade.ranks.iter().zip(&lane.sources) {
+        args.ranks.push(match (source, &rank.extent) {
+            (RankSource::Dim { tensor, dim }, _) => {
+                inputs[&k.cascade.tensor(k.memory[*tensor]).name].shape[*dim] as i64
+            }
+            (RankSource::Given, Extent::Free) => extents[&rank.name],
+            _ => 0,
+        });
+    }
+    for s in &k.cascade.scalars {
+        match s.dtype.value_type() {
+            ValueType::Float => args.floats.push(scalars[&s.name] as f32),
+            ValueType::Index | ValueType::Bool => args.scalars.push(scalars[&s.name] as i64),
+        }
+    }
+    args
+}
+
+/// Equal infinities and NaNs agree; numbers up to f32 rounding of sums of the size of the largest element.
+#[track_caller]
+fn close(name: &str, got: &[f64], want: &[f64], context: impl Fn() -> String) {
+    let scale = want.iter().filter(|x| x.is_finite()).fold(1.0f64, |a, x| a.max(x.abs()));
+    for (i, (g, w)) in got.iter().zip(want).enumerate() {
+        let same = g == w || g.is_nan() && w.is_nan() || (g - w).abs() <= 2e-5 * scale;
+        assert!(same, "{name}[{i}] is {g} instead of {w} at {}", context());
+    }
+}
