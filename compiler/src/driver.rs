@@ -107,6 +107,7 @@ pub fn lower_observed(
     reach(Level::Stream(&stream))?;
     let tile = to_tile(&stream, caps)?;
     reach(Level::Tile(&tile))?;
+    let tile = crate::tile::verify(tile).map_err(|errors| vec![bug("tile", &errors)])?;
     let lane = lane::lower(&tile, caps)?;
     reach(Level::Lane(&lane))?;
     Ok(lane)

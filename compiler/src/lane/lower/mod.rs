@@ -85,7 +85,7 @@ fn lower_stage(kernel: &TileKernel, slots: &Slots, stage: &TileStage, caps: &Cpu
 /// A refusal that names the stage and is a defect of the compiler, not of the user's program.
 fn internal(stage: &str, message: impl Into<String>) -> Refusal {
     let origin = Origin { stmt: stage.to_string(), line: 0, span: u32::MAX };
-    Refusal::new(Code::UNSUPPORTED, &origin, message)
+    Refusal::new(Code::INTERNAL, &origin, message)
 }
 
 /// A value at a point of all axes but the lane axis.
