@@ -19,6 +19,13 @@ pub fn attn_file(input: TokenStream) -> TokenStream {
     file(input.into()).into()
 }
 
+/// A kernel of the library: `attn_lib!(sliding_window as local { W = 256 })`. `attnc lib` lists the kernels and their
+/// params; without `as` the launcher has the kernel's own name.
+#[proc_macro]
+pub fn attn_lib(input: TokenStream) -> TokenStream {
+    einattn_target_rust::expand::library(input.into()).into()
+}
+
 fn file(input: TokenStream2) -> TokenStream2 {
     let mut tokens = input.into_iter();
     let (Some(TokenTree::Literal(literal)), None) = (tokens.next(), tokens.next()) else {

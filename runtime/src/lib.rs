@@ -12,7 +12,7 @@ mod tensor;
 
 pub mod cpu;
 
-pub use einattn_macros::{attn, attn_file};
+pub use einattn_macros::{attn, attn_file, attn_lib};
 pub use element::{DType, Element};
 pub use error::Error;
 pub use half::{bf16, f16};

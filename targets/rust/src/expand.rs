@@ -4,6 +4,7 @@
 //! launcher, so that its callers keep type-checking, beside one `compile_error!` for each diagnostic.
 
 use crate::launcher::{launcher, module_name};
+use crate::request;
 use einattn_compiler::check::{self, Checked, CheckedKernel};
 use einattn_compiler::diag::{Diagnostic, Severity, SrcSpan};
 use einattn_compiler::driver;
@@ -94,10 +95,37 @@ pub fn tokens(input: TokenStream) -> TokenStream {
 /// Expansion of `attn_file!("path")`: `text` is the file's content, `path` as written, `literal` its place.
 /// Errors say line and column in the file; a stable macro cannot point into it.
 pub fn file(path: &str, absolute: &str, text: &str, literal: Span) -> TokenStream {
-    // The fallback lexer knows lines and columns of the file's tokens.
+    let mut out = foreign(path, text, &[], literal, |file| file);
+    out.extend(code(&format!("const _: &[u8] = ::core::include_bytes!({absolute:?});")));
+    out
+}
+
+/// Expansion of `attn_lib!(kernel as name { W = 256, .. })`: a kernel of the library with its params, extents and
+/// `dtype` variables chosen.
+pub fn library(input: TokenStream) -> TokenStream {
+    let request = match request::parse(input) {
+        Ok(request) => request,
+        Err((message, span)) => return error(&message, span),
+    };
+    let Some((path, text)) = request::find(&request.kernel.to_string()) else {
+        let message = format!("the library has no kernel `{}`; `attnc lib` lists them", request.kernel);
+        return error(&message, request.kernel.span());
+    };
+    foreign(path, text, &request.set, request.kernel.span(), |file| request.select(file))
+}
+
+/// Kernels of a text that is not the user's tokens. `select` chooses and renames items.
+fn foreign(
+    path: &str,
+    text: &str,
+    set: &[(String, String)],
+    span: Span,
+    select: impl FnOnce(ast::File) -> ast::File,
+) -> TokenStream {
+    // The fallback lexer knows lines and columns of the text's tokens.
     proc_macro2::fallback::force();
     let (file, mut diags) = einattn_compiler::syntax::parse_str(text);
-    let (checked, found) = check::check(&file, &check::Options::default());
+    let (checked, found) = check::check(&select(file), &check::Options { set: set.to_vec() });
     diags.extend(found);
     let sources = kernels(&checked, &mut diags);
     let errors: Vec<String> = diags
@@ -108,10 +136,10 @@ pub fn file(path: &str, absolute: &str, text: &str, literal: Span) -> TokenStrea
             format!("{path}:{}:{}: {}", start.line, start.column + 1, message(d))
         })
         .collect();
+    drop((checked, diags));
     proc_macro2::fallback::unforce();
     let mut out: TokenStream = sources.iter().flat_map(|s| [code(&s.module), code(&s.launcher)]).collect();
-    out.extend(code(&format!("const _: &[u8] = ::core::include_bytes!({absolute:?});")));
-    out.extend(errors.iter().flat_map(|e| compile_error(e, SrcSpan::token(literal))));
+    out.extend(errors.iter().flat_map(|e| compile_error(e, SrcSpan::token(span))));
     out
 }
 

@@ -8,6 +8,7 @@ pub mod expand;
 mod func;
 mod launcher;
 mod names;
+mod request;
 
 use einattn_compiler::cascade::Origin;
 use einattn_compiler::diag::{Code, Refusal};
