@@ -31,6 +31,10 @@ const OTHER_BUILTINS: &[&str] = &["abs", "min", "max", "pow", "clamp", "or", "po
 
 /// Arguments with more operators than this are bound to a node before a function duplicates them.
 const BIG_ARGUMENT: usize = 48;
+/// Arguments have at most this many operators.
+const MAX_ARGUMENT: usize = 10_000;
+/// Calls nest at most this deep.
+const MAX_CALLS: usize = 16;
 
 impl Elab<'_> {
     /// `f(..)`
@@ -54,7 +58,8 @@ impl Elab<'_> {
         for ((name, ty), (v, ast)) in def.params.iter().zip(values.into_iter().zip(args)) {
             let want = self.plain_type(ty)?;
             let v = self.convert(v, want.value_type(), ast.span)?;
-            params.insert(name.name.clone(), self.tamed(v));
+            let v = self.tamed(v, ast.span)?;
+            params.insert(name.name.clone(), v);
         }
         let result = self.plain_type(&def.result)?.value_type();
         let v = self.enter(f, params, |s| s.expr(&def.body))?;
@@ -70,18 +75,23 @@ impl Elab<'_> {
     }
 
     /// An argument that may be duplicated: what is big gets a node of its own.
-    fn tamed(&mut self, v: Val) -> Val {
+    fn tamed(&mut self, v: Val, span: SrcSpan) -> Res<Val> {
         let mut size = 0;
         v.e.walk(&mut |_| size += 1);
+        if size > MAX_ARGUMENT {
+            let message = format!("this argument expands to more than {MAX_ARGUMENT} operators");
+            let d = Diagnostic::error(Code::TYPE, span, message);
+            return self.report(d.help("name a part of it with `let`"));
+        }
         if size <= BIG_ARGUMENT || v.ty != ValueType::Float || self.stmt.name.is_empty() {
-            return v;
+            return Ok(v);
         }
         let name = self.fresh_numbered(&self.stmt.name, 1);
         // Bounds may have been proved from everything that holds here.
         let dom = [&self.frame.dom[..], &self.frame.guards].concat();
         let frame = super::elab::Frame { dom, states: self.frame.states.clone(), ..Default::default() };
         let dtype = self.stmt.float.unwrap_or(DType::F32);
-        Val::float(self.bind(name, dtype, None, v.e, frame))
+        Ok(Val::float(self.bind(name, dtype, None, v.e, frame)))
     }
 
     /// Elaborates the body of a mask in its own scope.
@@ -93,7 +103,10 @@ impl Elab<'_> {
         body: impl FnOnce(&mut Self) -> Res<T>,
     ) -> Res<T> {
         let values = self.arguments(f, def.params.len(), args)?;
-        let params = def.params.iter().map(|p| p.name.clone()).zip(values).collect();
+        let mut params = BTreeMap::new();
+        for (p, (v, ast)) in def.params.iter().zip(values.into_iter().zip(args)) {
+            params.insert(p.name.clone(), self.tamed(v, ast.span)?);
+        }
         self.enter(f, params, body)
     }
 
@@ -110,6 +123,9 @@ impl Elab<'_> {
     fn enter<T>(&mut self, f: &Ident, params: BTreeMap<String, Val>, body: impl FnOnce(&mut Self) -> Res<T>) -> Res<T> {
         if self.scope.calls.contains(&f.name) {
             return self.error(Code::NAME, f.span, format!("`{}` calls itself", f.name));
+        }
+        if self.scope.calls.len() >= MAX_CALLS {
+            return self.error(Code::NAME, f.span, format!("calls nest more than {MAX_CALLS} deep"));
         }
         let calls = [&self.scope.calls[..], std::slice::from_ref(&f.name)].concat();
         let vars = self.scope.vars.clone();

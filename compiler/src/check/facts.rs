@@ -148,10 +148,7 @@ fn splittable(c: &Cascade, e: &Expr) -> Option<Expr> {
     if let Some(found) = e.children().into_iter().find_map(|x| splittable(c, x)) {
         return Some(found);
     }
-    let splits = match e {
-        Expr::Binary(BinOp::Min | BinOp::Max, ..) | Expr::Unary(UnOp::Abs, _) | Expr::Select(..) => true,
-        _ => false,
-    };
+    let splits = matches!(e, Expr::Binary(BinOp::Min | BinOp::Max, ..) | Expr::Unary(UnOp::Abs, _) | Expr::Select(..));
     (splits && c.value_type(e) == ValueType::Index).then(|| e.clone())
 }
 
@@ -378,7 +375,8 @@ impl Prover<'_, '_> {
             }
             // a·p − b·(factor·f) with a, b > 0 such that the term vanishes.
             let g = gcd(c.unsigned_abs(), coef.unsigned_abs()).max(1);
-            let (a, b) = ((c.unsigned_abs() / g) as i64, (coef.unsigned_abs() / g) as i64);
+            let scaled = |x: i64| i64::try_from(x.unsigned_abs() / g).ok();
+            let (Some(a), Some(b)) = (scaled(*c), scaled(coef)) else { continue };
             let next = f.times(&factor).and_then(|f| Poly::default().add(p, a)?.add(&f, b.checked_neg()?));
             if next.is_some_and(|n| self.prove(&n, facts, depth - 1)) {
                 return true;

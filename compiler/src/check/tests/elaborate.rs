@@ -1,6 +1,6 @@
 //! Elaboration: bodies of kernels and the nodes they become.
 
-use super::{accepted, nodes, run};
+use super::{accepted, executes, nodes, run};
 use crate::cascade::{Extent, TensorKind};
 use crate::types::DType;
 
@@ -10,6 +10,7 @@ const HEAD: &str = "rank P, M, E = 4, J = 2; iter T; scalar n: int; scalar c: f3
 fn check(body: &str, expected: &[&str]) {
     let (all, _) = accepted(&format!("kernel k {{ {HEAD}\n{body} }}"), &[]);
     assert_eq!(nodes(&all[0]), expected, "{body}");
+    executes(&all[0]);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The kernels of the language reference, to their nodes.
 
-use super::{accepted, nodes, text};
+use super::{accepted, executes, nodes, text};
 
 const SRC: &str = include_str!("examples.attn");
 
@@ -12,6 +12,13 @@ fn every_example_is_accepted() {
     assert_eq!(names[0], "mha_causal");
     let warnings: Vec<String> = diags.iter().map(text).collect();
     assert_eq!(warnings, ["A-OOB 62: index `Bk[p, m]` of `Tab` may leave its dimension"]);
+}
+
+#[test]
+fn every_example_executes() {
+    let small = ["E", "F", "J", "N", "D", "NB", "R"].map(|r| (r, "2"));
+    let (all, _) = accepted(SRC, &small);
+    all.iter().for_each(executes);
 }
 
 fn check(kernel: &str, expected: &[&str]) {
