@@ -99,85 +99,104 @@ fn try_affine(c: &Cascade, e: &Expr) -> Option<Affine> {
     })
 }
 
-/// Smallest value over the iteration space: rank variables run over their ranks, extents are ≥ 0, and ≥ 1 for the
-/// ranks whose variables occur. `None`: not known.
-pub fn lower(c: &Cascade, a: &Affine) -> Option<i64> {
-    let mut rest = Affine::constant(a.constant);
-    let mut present = vec![];
-    for (atom, k) in &a.terms {
-        match atom {
-            Expr::Var(r) => {
-                present.push(*r);
-                if *k < 0 {
-                    let last = Affine::of(c, &Expr::Extent(*r)).add(&Affine::constant(1), -1)?;
+/// The points at which a value is asked for: the variables of some ranks are in scope, so these ranks are not empty.
+#[derive(Clone, Copy, Debug)]
+pub struct Scope<'a> {
+    /// Names the ranks.
+    pub c: &'a Cascade,
+    /// Ranks with a variable in scope.
+    pub ranks: &'a [RankId],
+}
+
+impl Scope<'_> {
+    /// Smallest value: rank variables run over their ranks, extents are ≥ 0. `None`: not known.
+    pub fn lower(&self, a: &Affine) -> Option<i64> {
+        let mut rest = Affine::constant(a.constant);
+        for (atom, k) in &a.terms {
+            match atom {
+                Expr::Var(r) if *k < 0 => {
+                    let last = Affine::of(self.c, &Expr::Extent(*r)).add(&Affine::constant(1), -1)?;
                     rest = rest.add(&last, *k)?;
                 }
+                Expr::Var(_) => {}
+                _ => rest = rest.add(&Affine::atom(atom.clone()), *k)?,
             }
-            _ => rest = rest.add(&Affine::atom(atom.clone()), *k)?,
+        }
+        let vars = a.terms.iter().filter_map(|(e, _)| if let Expr::Var(r) = e { Some(*r) } else { None });
+        let present: Vec<RankId> = self.ranks.iter().copied().chain(vars).collect();
+        let inner = Scope { c: self.c, ranks: &present };
+        rest.terms.iter().try_fold(rest.constant, |sum, (atom, k)| {
+            let bound = if *k > 0 { inner.atom_lower(atom)? } else { inner.atom_upper(atom)? };
+            sum.checked_add(bound.checked_mul(*k)?)
+        })
+    }
+
+    /// Largest value.
+    pub fn upper(&self, a: &Affine) -> Option<i64> {
+        let negated = Affine::constant(0).add(a, -1)?;
+        self.lower(&negated)?.checked_neg()
+    }
+
+    fn bounds(&self, e: &Expr) -> (Option<i64>, Option<i64>) {
+        let a = Affine::of(self.c, e);
+        (self.lower(&a), self.upper(&a))
+    }
+
+    /// The free extent `r` is at least 1 if a rank in scope has the extent `r` or `r - k`.
+    fn not_empty(&self, r: RankId) -> bool {
+        let bound_by = |s: &RankId| {
+            let a = Affine::of(self.c, &Expr::Extent(*s));
+            a.constant <= 0 && a.terms == [(Expr::Extent(r), 1)]
+        };
+        self.ranks.contains(&r) || self.ranks.iter().any(bound_by)
+    }
+
+    fn atom_lower(&self, atom: &Expr) -> Option<i64> {
+        match atom {
+            Expr::Extent(r) => Some(i64::from(self.not_empty(*r))),
+            Expr::Read(t, _) => {
+                let t = self.c.tensor(*t);
+                match &t.facts.range {
+                    Some((lo, _)) => self.bounds(lo).0,
+                    None => t.facts.nonnegative.then_some(0),
+                }
+            }
+            Expr::Unary(UnOp::BoolToIndex | UnOp::Popcount, _) => Some(0),
+            Expr::Unary(UnOp::Ilog2, _) => Some(-1),
+            Expr::Unary(UnOp::Abs, _) => Some(0),
+            Expr::Binary(BinOp::Mod, _, b) => (self.bounds(b).0? > 0).then_some(0),
+            Expr::Binary(BinOp::FloorDiv, a, b) => {
+                let (lo, least) = (self.bounds(a).0, self.bounds(b).0);
+                (lo? >= 0 && least? > 0).then_some(0)
+            }
+            Expr::Binary(BinOp::Min, a, b) => Some(self.bounds(a).0?.min(self.bounds(b).0?)),
+            Expr::Binary(BinOp::Max, a, b) => self.bounds(a).0.max(self.bounds(b).0),
+            Expr::Select(_, a, b) => Some(self.bounds(a).0?.min(self.bounds(b).0?)),
+            _ => None,
         }
     }
-    rest.terms.iter().try_fold(rest.constant, |sum, (atom, k)| {
-        let bound = if *k > 0 { atom_lower(c, atom, &present)? } else { atom_upper(c, atom)? };
-        sum.checked_add(bound.checked_mul(*k)?)
-    })
-}
 
-/// Largest value over the iteration space.
-pub fn upper(c: &Cascade, a: &Affine) -> Option<i64> {
-    let negated = Affine::constant(0).add(a, -1)?;
-    lower(c, &negated)?.checked_neg()
-}
-
-fn bounds(c: &Cascade, e: &Expr) -> (Option<i64>, Option<i64>) {
-    let a = Affine::of(c, e);
-    (lower(c, &a), upper(c, &a))
-}
-
-fn atom_lower(c: &Cascade, atom: &Expr, present: &[RankId]) -> Option<i64> {
-    match atom {
-        Expr::Extent(r) => Some(i64::from(present.contains(r))),
-        Expr::Read(t, _) => {
-            let t = c.tensor(*t);
-            match &t.facts.range {
-                Some((lo, _)) => lower(c, &Affine::of(c, lo)),
-                None => t.facts.nonnegative.then_some(0),
+    fn atom_upper(&self, atom: &Expr) -> Option<i64> {
+        match atom {
+            Expr::Read(t, _) => {
+                let t = self.c.tensor(*t);
+                match &t.facts.range {
+                    Some((_, hi)) => self.bounds(hi).1,
+                    None => t.facts.nonpositive.then_some(0),
+                }
             }
-        }
-        Expr::Unary(UnOp::BoolToIndex | UnOp::Popcount, _) => Some(0),
-        Expr::Unary(UnOp::Ilog2, _) => Some(-1),
-        Expr::Unary(UnOp::Abs, _) => Some(0),
-        Expr::Binary(BinOp::Mod, _, b) => (bounds(c, b).0? > 0).then_some(0),
-        Expr::Binary(BinOp::FloorDiv, a, b) => {
-            let ((lo, _), (least, _)) = (bounds(c, a), bounds(c, b));
-            (lo? >= 0 && least? > 0).then_some(0)
-        }
-        Expr::Binary(BinOp::Min, a, b) => Some(bounds(c, a).0?.min(bounds(c, b).0?)),
-        Expr::Binary(BinOp::Max, a, b) => bounds(c, a).0.max(bounds(c, b).0),
-        Expr::Select(_, a, b) => Some(bounds(c, a).0?.min(bounds(c, b).0?)),
-        _ => None,
-    }
-}
-
-fn atom_upper(c: &Cascade, atom: &Expr) -> Option<i64> {
-    match atom {
-        Expr::Read(t, _) => {
-            let t = c.tensor(*t);
-            match &t.facts.range {
-                Some((_, hi)) => upper(c, &Affine::of(c, hi)),
-                None => t.facts.nonpositive.then_some(0),
+            Expr::Unary(UnOp::BoolToIndex, _) => Some(1),
+            Expr::Binary(BinOp::Mod, _, b) => {
+                let (least, most) = self.bounds(b);
+                if least? > 0 { Some(most? - 1) } else { None }
             }
+            Expr::Binary(BinOp::Min, a, b) => match (self.bounds(a).1, self.bounds(b).1) {
+                (Some(x), Some(y)) => Some(x.min(y)),
+                (x, y) => x.or(y),
+            },
+            Expr::Binary(BinOp::Max, a, b) => Some(self.bounds(a).1?.max(self.bounds(b).1?)),
+            Expr::Select(_, a, b) => Some(self.bounds(a).1?.max(self.bounds(b).1?)),
+            _ => None,
         }
-        Expr::Unary(UnOp::BoolToIndex, _) => Some(1),
-        Expr::Binary(BinOp::Mod, _, b) => {
-            let (least, most) = bounds(c, b);
-            if least? > 0 { Some(most? - 1) } else { None }
-        }
-        Expr::Binary(BinOp::Min, a, b) => match (bounds(c, a).1, bounds(c, b).1) {
-            (Some(x), Some(y)) => Some(x.min(y)),
-            (x, y) => x.or(y),
-        },
-        Expr::Binary(BinOp::Max, a, b) => Some(bounds(c, a).1?.max(bounds(c, b).1?)),
-        Expr::Select(_, a, b) => Some(bounds(c, a).1?.max(bounds(c, b).1?)),
-        _ => None,
     }
 }

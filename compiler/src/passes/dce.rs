@@ -17,8 +17,9 @@ fn run(c: &mut Cascade, _: &PassCx) -> Result<Report, Vec<Refusal>> {
     let live = live_tensors(c);
     let mut report = Report::default();
     c.nodes.retain(|n| {
-        if !live[n.out.index()] {
-            report.note(format!("DCE: {} dropped because no output needs it", c.tensors[n.out.index()].name));
+        let note = format!("DCE: {} dropped because no output needs it", c.tensors[n.out.index()].name);
+        if !live[n.out.index()] && !report.notes.contains(&note) {
+            report.note(note);
         }
         live[n.out.index()]
     });

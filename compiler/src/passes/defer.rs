@@ -5,6 +5,7 @@
 //! when nothing else restricts the fold, and by `any[r](true)` over the same fold otherwise.
 
 use super::facts::Facts;
+use super::inline;
 use super::product::Product;
 use super::util::{add_let, is_plain_float, lhs, mentions_any, read_at, same_set, used_vars, var_names};
 use super::{Pass, PassCx, Report, Run, brief};
@@ -25,6 +26,16 @@ fn run(c: &mut Cascade, cx: &PassCx) -> Result<Report, Vec<Refusal>> {
     if !cx.reassoc {
         return Ok(report);
     }
+    // A sum that became a map hands its factors on to its readers.
+    while sweep(c, &mut report) {
+        inline::substitute(c, cx, &mut Report::default())?;
+    }
+    Ok(report)
+}
+
+/// Moves factors out of every sum once; true if any moved.
+fn sweep(c: &mut Cascade, report: &mut Report) -> bool {
+    let before = c.nodes.len();
     let mut i = 0;
     while i < c.nodes.len() {
         if let Some(split) = split(c, &c.nodes[i]) {
@@ -33,7 +44,7 @@ fn run(c: &mut Cascade, cx: &PassCx) -> Result<Report, Vec<Refusal>> {
         }
         i += 1;
     }
-    Ok(report)
+    c.nodes.len() > before
 }
 
 /// A sum whose body is `out · rest`.

@@ -3,7 +3,7 @@
 //! Float ranges hold in real arithmetic and for inputs without infinities and NaN; that is enough to know signs and
 //! bounds. Whether a value is finite whatever the inputs hold is a separate question ([`Facts::finite`]).
 
-use super::affine::{Affine, lower, upper};
+use super::affine::{Affine, Scope};
 use super::range::Range;
 use crate::cascade::{Cascade, Expr, Extent, Node, RankId, TensorId};
 use crate::types::{BinOp, RedOp, UnOp, ValueType};
@@ -26,12 +26,14 @@ pub enum Direction {
 pub struct Facts<'a> {
     c: &'a Cascade,
     tensors: Vec<Range>,
+    /// Ranks whose variables are in scope.
+    scope: Vec<RankId>,
 }
 
 impl<'a> Facts<'a> {
     /// Computes the range of every tensor in node order. A state is any number.
     pub fn new(c: &'a Cascade) -> Self {
-        let mut facts = Facts { c, tensors: c.tensors.iter().map(|t| promised(&t.facts)).collect() };
+        let mut facts = Facts::without_tensors(c);
         for n in c.nodes.iter().filter(|n| !n.is_stateful()) {
             if c.value_type(&n.body) == ValueType::Float {
                 facts.tensors[n.out.index()] = facts.node(n);
@@ -42,7 +44,18 @@ impl<'a> Facts<'a> {
 
     /// Facts that know the promises about inputs only: enough for index expressions.
     pub fn without_tensors(c: &'a Cascade) -> Self {
-        Facts { c, tensors: c.tensors.iter().map(|t| promised(&t.facts)).collect() }
+        Facts { c, tensors: c.tensors.iter().map(|t| promised(&t.facts)).collect(), scope: vec![] }
+    }
+
+    /// The same facts at points where the variables of these ranks are in scope.
+    #[must_use]
+    pub fn in_scope(mut self, ranks: Vec<RankId>) -> Self {
+        self.scope = ranks;
+        self
+    }
+
+    fn points(&self) -> Scope<'_> {
+        Scope { c: self.c, ranks: &self.scope }
     }
 
     /// Range of a tensor's elements.
@@ -64,14 +77,19 @@ impl<'a> Facts<'a> {
         }
     }
 
-    /// True if the fold of a reduction is never empty: no conjunct restricts it, and no extent can be 0.
+    /// True if the fold of a reduction is never empty: no extent can be 0, and the first or the last point of the
+    /// reduced ranks is always in it.
     pub fn never_empty(&self, n: &Node) -> bool {
-        n.fold.is_empty() && n.reduced().iter().all(|r| self.extent_positive(*r))
-    }
-
-    /// True if the extent of a rank is known to be at least 1.
-    pub fn extent_positive(&self, r: RankId) -> bool {
-        lower(self.c, &Affine::of(self.c, &Expr::Extent(r))).is_some_and(|n| n >= 1)
+        let scope = n.out_ranks();
+        let points = Scope { c: self.c, ranks: &scope };
+        let extent = |r: &RankId| Affine::of(self.c, &Expr::Extent(*r));
+        let filled = n.reduced().iter().all(|r| points.lower(&extent(r)).is_some_and(|n| n >= 1));
+        let last = |r: RankId| extent(&r).add(&Affine::constant(1), -1).map(|a| a.expr());
+        let in_fold = |at: &dyn Fn(RankId) -> Option<Expr>| {
+            let reduced = |r: RankId| if n.reduced().contains(&r) { at(r) } else { None };
+            n.fold.iter().all(|p| self.prove_at(&p.subst(&reduced), points) == Some(true))
+        };
+        filled && (in_fold(&|_| Some(Expr::Int(0))) || in_fold(&last))
     }
 
     /// Range of a float expression.
@@ -143,8 +161,8 @@ impl<'a> Facts<'a> {
 
     fn index_range(&self, i: &Expr) -> Range {
         let a = Affine::of(self.c, i);
-        let lo = lower(self.c, &a).map_or(f64::NEG_INFINITY, |x| x as f64);
-        let hi = upper(self.c, &a).map_or(f64::INFINITY, |x| x as f64);
+        let lo = self.points().lower(&a).map_or(f64::NEG_INFINITY, |x| x as f64);
+        let hi = self.points().upper(&a).map_or(f64::INFINITY, |x| x as f64);
         Range::closed(lo, hi)
     }
 
@@ -172,38 +190,26 @@ impl<'a> Facts<'a> {
         }
     }
 
-    /// Decides a predicate at every point of the iteration space, where that is easy.
+    /// Decides a predicate at every point in scope, where that is easy.
     pub fn prove(&self, p: &Expr) -> Option<bool> {
+        self.prove_at(p, self.points())
+    }
+
+    fn prove_at(&self, p: &Expr, at: Scope) -> Option<bool> {
         match p {
             Expr::Bool(b) => Some(*b),
-            Expr::Unary(UnOp::Not, a) => self.prove(a).map(|b| !b),
-            Expr::Binary(BinOp::And, a, b) => match (self.prove(a), self.prove(b)) {
+            Expr::Unary(UnOp::Not, a) => self.prove_at(a, at).map(|b| !b),
+            Expr::Binary(BinOp::And, a, b) => match (self.prove_at(a, at), self.prove_at(b, at)) {
                 (Some(false), _) | (_, Some(false)) => Some(false),
                 (Some(true), Some(true)) => Some(true),
                 _ => None,
             },
-            Expr::Binary(BinOp::Or, a, b) => match (self.prove(a), self.prove(b)) {
+            Expr::Binary(BinOp::Or, a, b) => match (self.prove_at(a, at), self.prove_at(b, at)) {
                 (Some(true), _) | (_, Some(true)) => Some(true),
                 (Some(false), Some(false)) => Some(false),
                 _ => None,
             },
-            Expr::Binary(op, a, b) if self.c.value_type(a) == ValueType::Index => self.compare(*op, a, b),
-            _ => None,
-        }
-    }
-
-    fn compare(&self, op: BinOp, a: &Expr, b: &Expr) -> Option<bool> {
-        let diff = Affine::of(self.c, a).add(&Affine::of(self.c, b), -1)?;
-        let (lo, hi) = (lower(self.c, &diff), upper(self.c, &diff));
-        let (above, below) = (|k: i64| lo.is_some_and(|x| x >= k), |k: i64| hi.is_some_and(|x| x <= k));
-        let decide = |yes: bool, no: bool| if yes { Some(true) } else { no.then_some(false) };
-        match op {
-            BinOp::Lt => decide(below(-1), above(0)),
-            BinOp::Le => decide(below(0), above(1)),
-            BinOp::Gt => decide(above(1), below(0)),
-            BinOp::Ge => decide(above(0), below(-1)),
-            BinOp::Eq => decide(above(0) && below(0), above(1) || below(-1)),
-            BinOp::Ne => decide(above(1) || below(-1), above(0) && below(0)),
+            Expr::Binary(op, a, b) if self.c.value_type(a) == ValueType::Index => compare(*op, a, b, at),
             _ => None,
         }
     }
@@ -294,6 +300,22 @@ impl Direction {
         } else {
             Direction::Unknown
         }
+    }
+}
+
+fn compare(op: BinOp, a: &Expr, b: &Expr, at: Scope) -> Option<bool> {
+    let diff = Affine::of(at.c, a).add(&Affine::of(at.c, b), -1)?;
+    let (lo, hi) = (at.lower(&diff), at.upper(&diff));
+    let (above, below) = (|k: i64| lo.is_some_and(|x| x >= k), |k: i64| hi.is_some_and(|x| x <= k));
+    let decide = |yes: bool, no: bool| if yes { Some(true) } else { no.then_some(false) };
+    match op {
+        BinOp::Lt => decide(below(-1), above(0)),
+        BinOp::Le => decide(below(0), above(1)),
+        BinOp::Gt => decide(above(1), below(0)),
+        BinOp::Ge => decide(above(0), below(-1)),
+        BinOp::Eq => decide(above(0) && below(0), above(1) || below(-1)),
+        BinOp::Ne => decide(above(1) || below(-1), above(0) && below(0)),
+        _ => None,
     }
 }
 

@@ -25,9 +25,15 @@ struct Map {
 }
 
 fn run(c: &mut Cascade, cx: &PassCx) -> Result<Report, Vec<Refusal>> {
+    let mut report = Report::default();
+    substitute(c, cx, &mut report)?;
+    Ok(report)
+}
+
+/// The work, for passes that make maps themselves.
+pub(super) fn substitute(c: &mut Cascade, cx: &PassCx, report: &mut Report) -> Result<(), Vec<Refusal>> {
     let states: Vec<TensorId> = c.nodes.iter().filter(|n| n.is_stateful()).map(|n| n.out).collect();
     let mut maps: Vec<Option<Map>> = c.tensors.iter().map(|_| None).collect();
-    let mut report = Report::default();
     for i in 0..c.nodes.len() {
         let mut node = c.nodes[i].clone();
         let mut into = Inliner { maps: &maps, used: vec![] };
@@ -43,7 +49,7 @@ fn run(c: &mut Cascade, cx: &PassCx) -> Result<Report, Vec<Refusal>> {
         maps[node.out.index()] = as_map(c, &node, &states);
         c.nodes[i] = node;
     }
-    Ok(report)
+    Ok(())
 }
 
 /// The node as something to substitute: no reduction, no recurrence, and not an `inout`, whose readers see the value

@@ -111,7 +111,11 @@ fn apply(c: &mut Cascade, i: usize, split: Split) {
 /// The old value from the new maximum: shifted or scaled, but still the identity over an empty fiber.
 fn restore(split: Split, read: Expr, op: RedOp, empty: f64) -> Expr {
     let value = match split {
-        Split::Shift { c, .. } => Expr::bin(BinOp::Add, read.clone(), c),
+        Split::Shift { c, .. } => {
+            let mut terms = Terms::of(&c).0;
+            terms.insert(0, (false, read.clone()));
+            Terms(terms).expr()
+        }
         Split::Scale { c, .. } => Expr::bin(BinOp::Mul, read.clone(), c),
     };
     let (cmp, bound) = if op == RedOp::Max { (BinOp::Gt, f64::NEG_INFINITY) } else { (BinOp::Lt, f64::INFINITY) };

@@ -27,6 +27,8 @@ mod separate;
 mod simplify;
 mod stages;
 mod terms;
+#[cfg(test)]
+mod tests;
 mod tiling;
 mod util;
 
@@ -70,10 +72,12 @@ pub enum Run {
 pub const PIPELINE: &[&Pass] = &[
     &dce::PASS,
     &inline::PASS,
+    &dce::PASS,
     &simplify::PASS,
     &defer::PASS,
     &maxdefer::PASS,
     &inline::PASS,
+    &dce::PASS,
     &simplify::PASS,
     &cse::PASS,
     &exp2::PASS,

@@ -1,11 +1,12 @@
 //! SIMPLIFY: constant folding and identities.
 //!
 //! Exact in f64 up to the sign of a zero, except for what `reassoc` licenses: merging literal factors, and
-//! multiplying by the reciprocal of a literal. `x * 0` stays, because x may be infinite.
+//! multiplying by the reciprocal of a divisor that is the same in the whole launch. `x * 0` stays, because x may be infinite.
 
 use super::affine::Affine;
 use super::facts::Facts;
-use super::util::{mentions_any, rewrite, size};
+use super::product::Product;
+use super::util::{is_uniform, mentions_any, rewrite, size};
 use super::{Pass, PassCx, Report, Run};
 use crate::cascade::{Cascade, Expr, Node, RankId};
 use crate::diag::Refusal;
@@ -22,11 +23,14 @@ pub(super) static PASS: Pass = Pass {
 fn run(c: &mut Cascade, cx: &PassCx) -> Result<Report, Vec<Refusal>> {
     let mut report = Report::default();
     for i in 0..c.nodes.len() {
-        let s = Simplifier { c, facts: Facts::without_tensors(c), reassoc: cx.reassoc };
+        let left = c.nodes[i].out_ranks();
+        let both = left.iter().chain(c.nodes[i].reduced()).copied().collect();
+        let at = |scope| Simplifier { c, facts: Facts::without_tensors(c).in_scope(scope), reassoc: cx.reassoc };
+        let (outside, inside) = (at(left), at(both));
         let mut node = c.nodes[i].clone();
-        node.body = s.expr(&node.body);
-        node.dom = s.conjuncts(&node.dom, None);
-        node.fold = s.conjuncts(&node.fold, Some(node.reduced()));
+        node.body = inside.expr(&node.body);
+        node.fold = inside.conjuncts(&node.fold, Some(node.reduced()));
+        node.dom = outside.conjuncts(&node.dom, None);
         if let Some(text) = dropped(c, &c.nodes[i], &node) {
             report.note(text);
         }
@@ -36,9 +40,10 @@ fn run(c: &mut Cascade, cx: &PassCx) -> Result<Report, Vec<Refusal>> {
 }
 
 fn dropped(c: &Cascade, before: &Node, after: &Node) -> Option<String> {
-    let fewer = before.fold.len() + before.dom.len() - after.fold.len() - after.dom.len();
+    let fewer = (before.fold.len() + before.dom.len()).saturating_sub(after.fold.len() + after.dom.len());
     let name = &c.tensor(before.out).name;
-    (fewer > 0).then(|| format!("SIMPLIFY: {fewer} conjunct(s) of {name} dropped because they always hold"))
+    (fewer > 0)
+        .then(|| format!("SIMPLIFY: {fewer} conjunct(s) of {name} dropped because they always hold or occur twice"))
 }
 
 struct Simplifier<'a> {
@@ -84,14 +89,7 @@ impl Simplifier<'_> {
     fn index(&self, e: Expr) -> Expr {
         let e = match e {
             Expr::Select(p, a, b) => select(*p, *a, *b),
-            Expr::Binary(op @ (BinOp::Min | BinOp::Max), a, b) => {
-                let le = self.facts.prove(&Expr::Binary(BinOp::Le, a.clone(), b.clone()));
-                match (le, op) {
-                    (Some(true), BinOp::Min) | (Some(false), BinOp::Max) => *a,
-                    (Some(true), BinOp::Max) | (Some(false), BinOp::Min) => *b,
-                    _ => Expr::Binary(op, a, b),
-                }
-            }
+            Expr::Binary(op @ (BinOp::Min | BinOp::Max), a, b) => self.extremum(op, *a, *b),
             Expr::Binary(BinOp::FloorDiv, a, b) if *b == Expr::Int(1) => *a,
             Expr::Binary(BinOp::Mod, a, b) => modulus(*a, *b),
             other => other,
@@ -101,6 +99,17 @@ impl Simplifier<'_> {
             canonical
         } else {
             e
+        }
+    }
+
+    /// The operand of an index minimum or maximum that is known to be chosen.
+    fn extremum(&self, op: BinOp, a: Expr, b: Expr) -> Expr {
+        let holds = |cmp| self.facts.prove(&Expr::bin(cmp, a.clone(), b.clone())) == Some(true);
+        let (first, second) = if op == BinOp::Min { (BinOp::Le, BinOp::Ge) } else { (BinOp::Ge, BinOp::Le) };
+        match (holds(first), holds(second)) {
+            (true, _) => a,
+            (_, true) => b,
+            (false, false) => Expr::bin(op, a, b),
         }
     }
 
@@ -147,7 +156,7 @@ impl Simplifier<'_> {
         let (low, high) = (diff.constant.max(0), (-diff.constant.min(0).max(-i64::MAX)).max(0));
         let shorter =
             Expr::bin(op, Affine { constant: low, terms: left }.expr(), Affine { constant: high, terms: right }.expr());
-        let old = Expr::bin(op, a, b);
+        let (old, shorter) = (Expr::bin(op, a, b), without_one(shorter));
         if size(&shorter) < size(&old) { shorter } else { old }
     }
 
@@ -184,6 +193,9 @@ impl Simplifier<'_> {
             (BinOp::Mul, a, Expr::Float(k)) => self.scale(a, k),
             (BinOp::Div, a, Expr::Float(k)) if k == 1.0 => a,
             (BinOp::Div, a, Expr::Float(k)) if self.reciprocal(k) => self.scale(a, 1.0 / k),
+            (BinOp::Div, a, u) if self.reassoc && is_uniform(&u) && !is_uniform(&a) => {
+                Product::of(&Expr::bin(BinOp::Div, a, u)).expr()
+            }
             (BinOp::Add, Expr::Float(0.0), x) | (BinOp::Add | BinOp::Sub, x, Expr::Float(0.0)) => x,
             (BinOp::Sub, Expr::Float(0.0), x) => Expr::un(UnOp::Neg, x),
             (BinOp::Add, a, Expr::Unary(UnOp::Neg, b)) => Expr::bin(BinOp::Sub, a, *b),
@@ -213,6 +225,23 @@ impl Simplifier<'_> {
     fn reciprocal(&self, k: f64) -> bool {
         let exact = k.to_bits() << 12 == 0 && (1.0 / k).is_normal();
         k.is_normal() && (exact || self.reassoc)
+    }
+}
+
+/// `a < b + 1` is `a <= b`, and `a + 1 <= b` is `a < b`.
+fn without_one(e: Expr) -> Expr {
+    let Expr::Binary(op, a, b) = e else { return e };
+    let less = |e: &Expr| match e {
+        Expr::Binary(BinOp::Add, x, one) if **one == Expr::Int(1) => Some(x.clone()),
+        Expr::Int(1) => Some(Box::new(Expr::Int(0))),
+        _ => None,
+    };
+    match (op, less(&a), less(&b)) {
+        (BinOp::Lt, _, Some(y)) => Expr::Binary(BinOp::Le, a, y),
+        (BinOp::Le, Some(x), _) => Expr::Binary(BinOp::Lt, x, b),
+        (BinOp::Gt, Some(x), _) => Expr::Binary(BinOp::Ge, x, b),
+        (BinOp::Ge, _, Some(y)) => Expr::Binary(BinOp::Gt, a, y),
+        _ => Expr::Binary(op, a, b),
     }
 }
 
