@@ -1,7 +1,7 @@
 //! File tests: every `tests/filetests/*/*.ir` is a program before and after some passes.
 //!
 //! ```text
-//! # pass: inline, defer          names of passes; `pipeline` is the whole list
+//! # pass: inline, defer          names of passes; `rewrites` are all of L1, `pipeline` is the whole list
 //! cascade NAME                   the program; its first word tells the level
 //! ..
 //! # expect:                      everything below is written by EINATTN_BLESS=1
@@ -16,7 +16,7 @@
 
 use einattn_compiler::cascade::{Cascade, Extent};
 use einattn_compiler::interp::{self, Tensors, Value};
-use einattn_compiler::passes::{self, Ir, PIPELINE, Pass, PassCx, PassError};
+use einattn_compiler::passes::{self, Ir, PIPELINE, Pass, PassCx, PassError, Run};
 use libtest_mimic::{Arguments, Failed, Trial};
 use std::collections::BTreeMap;
 use std::fs;
@@ -95,6 +95,7 @@ fn passes_of(line: &str) -> Result<Vec<&'static Pass>, Failed> {
     for name in line.split(',').map(str::trim) {
         match passes::find(name) {
             Some(pass) => list.push(pass),
+            None if name == "rewrites" => list.extend(PIPELINE.iter().filter(|p| matches!(p.run, Run::Cascade(_)))),
             None if name == "pipeline" => list.extend(PIPELINE),
             None => return Err(format!("there is no pass `{name}`").into()),
         }
