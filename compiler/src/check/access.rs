@@ -143,7 +143,7 @@ impl Elab<'_> {
     /// Checks one index: a bare rank variable needs the rank of its position, anything else must stay in bounds.
     pub(super) fn check_index(&mut self, a: &Access, ast: &ast::Expr, e: &Expr, dim: &Expr) -> Res<()> {
         if let (ExprKind::Name(_), Expr::Var(r)) = (&bare(ast).kind, e) {
-            return self.check_variable(a, ast.span, *r, dim);
+            return self.check_variable(a, ast.span, *r, dim, true);
         }
         let limit = self.dim_value(dim);
         let (zero, data) = (Expr::Int(0), !e.reads().is_empty());
@@ -170,10 +170,14 @@ impl Elab<'_> {
     }
 
     /// A bare rank variable at a dimension (rule T-ACC).
-    pub(super) fn check_variable(&mut self, a: &Access, span: SrcSpan, r: RankId, dim: &Expr) -> Res<()> {
+    pub(super) fn check_variable(&mut self, a: &Access, span: SrcSpan, r: RankId, dim: &Expr, reads: bool) -> Res<()> {
         let promises = self.promises();
         let known: Vec<&Expr> = promises.iter().collect();
         if facts::equal(&self.c, &known, &Expr::Extent(r), dim) {
+            return Ok(());
+        }
+        // `offsets[z]` and `offsets[z + 1]` of a tensor with `Z + 1` elements; a left side defines all of them.
+        if reads && facts::spans_part_of(&self.c, &known, r, dim) {
             return Ok(());
         }
         let (var, rank, dim_text) = (self.var_text(r), self.c.ranks[r.index()].name.clone(), self.text(dim));

@@ -3,6 +3,7 @@
 use super::facts;
 use super::members::Member;
 use super::names::{Defs, Sym, nearest, twice};
+use super::ranges;
 use crate::cascade::{Assert, Cascade, Expr, Node, Origin, OutIdx, RankId, Reduce, Tensor, TensorId, TensorKind};
 use crate::diag::{Code, Diagnostic, SpanTable, SrcSpan};
 use crate::syntax::ast::Ident;
@@ -265,15 +266,7 @@ impl<'a> Elab<'a> {
         let vars = self.free_vars(&body, reduce.as_ref(), &frame);
         let dims = vars.iter().map(|r| Expr::Extent(*r)).collect();
         let t = self.add_tensor(
-            Tensor {
-                name,
-                dtype,
-                dims,
-                kind: TensorKind::Let,
-                empty: 0.0,
-                facts: coordinate_range(&self.c, reduce.as_ref()),
-                table: None,
-            },
+            Tensor { name, dtype, dims, kind: TensorKind::Let, empty: 0.0, facts: Default::default(), table: None },
             Info::default(),
         );
         let outs = vars.iter().map(|r| OutIdx::Var(*r)).collect();
@@ -300,6 +293,14 @@ impl<'a> Elab<'a> {
         let over = reduce.as_ref().map_or(&[][..], |r| &r.over);
         let (fold, dom): (Vec<Expr>, Vec<Expr>) =
             frame.dom.into_iter().partition(|e| over.iter().any(|r| e.mentions(*r)));
+        if let Some(r) = &reduce
+            && self.c.tensor(out).dtype.is_int()
+            && self.c.tensor(out).kind == TensorKind::Let
+            && self.c.tensor(out).facts.range.is_none()
+        {
+            let range = ranges::of_reduction(&self.c, r, &body);
+            self.c.tensors[out.index()].facts.range = range;
+        }
         let info = &mut self.info[out.index()];
         info.assigned = true;
         if info.state.is_none() {
@@ -332,20 +333,4 @@ impl<'a> Elab<'a> {
         };
         self.report(d)
     }
-}
-
-/// `argmax` and `topk` yield −1 or a coordinate.
-pub(super) fn coordinate_range(c: &Cascade, reduce: Option<&Reduce>) -> crate::cascade::Facts {
-    let mut facts = crate::cascade::Facts::default();
-    if let Some(r) = reduce
-        && r.op.identity().is_none()
-        && let [over] = r.over[..]
-    {
-        let last = match &c.ranks[over.index()].extent {
-            crate::cascade::Extent::Const(n) => Expr::Int(n - 1),
-            _ => super::fold::bin(BinOp::Sub, Expr::Extent(over), Expr::Int(1)),
-        };
-        facts.range = Some((Expr::Int(-1), last));
-    }
-    facts
 }

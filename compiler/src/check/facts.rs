@@ -45,6 +45,14 @@ pub(super) fn equal(c: &Cascade, known: &[&Expr], a: &Expr, b: &Expr) -> bool {
     (forms.0.is_some() && forms.0 == forms.1) || implied(c, known, &Expr::bin(BinOp::Eq, a.clone(), b.clone()))
 }
 
+/// True if the rank variable stays inside of a dimension that is an expression over its extent, such as `Z + 1`.
+pub(super) fn spans_part_of(c: &Cascade, known: &[&Expr], r: RankId, dim: &Expr) -> bool {
+    let mut atoms = Atoms::new(c);
+    let (Some(extent), Some(dim_form)) = (atoms.extent(r), atoms.form(dim)) else { return false };
+    let related = extent.atoms().any(|a| dim_form.atoms().any(|b| a == b));
+    related && implied(c, known, &Expr::bin(BinOp::Lt, Expr::Var(r), dim.clone()))
+}
+
 /// The negation of a predicate.
 pub(super) fn negation(e: &Expr) -> Expr {
     match e {
@@ -187,6 +195,7 @@ fn prove_comparison(c: &Cascade, goal: &Expr, known: &[Expr], budget: &mut usize
         p.learn(k);
     }
     p.expand_atoms();
+    p.divide();
     p.sharpen();
     let facts = p.facts.clone();
     goals.iter().all(|g| p.prove(g, &facts, DEPTH))
@@ -243,6 +252,19 @@ impl Prover<'_, '_> {
         }
     }
 
+    /// Bounds of quotients whose divisors need a proof to be positive: `T` is, where a variable of rank `T` is in scope.
+    fn divide(&mut self) {
+        for id in 0..self.expanded {
+            let Atom::Div(x, d) = self.atoms.list[id].clone() else { continue };
+            let Some(less) = d.add(&Poly::int(1), -1) else { continue };
+            let facts = self.facts.clone();
+            if !self.is_nonneg(&less) && self.prove(&less, &facts, 3) {
+                let new = quotient_bounds(&Poly::term(vec![id as u32], 1), &x, &d);
+                self.facts.extend(new.into_iter().flatten());
+            }
+        }
+    }
+
     /// What is ≥ 0 and not 0 is ≥ 1.
     fn sharpen(&mut self) {
         let facts = self.facts.clone();
@@ -279,12 +301,10 @@ impl Prover<'_, '_> {
                 let mut facts = vec![];
                 let (x_ok, d_ok) = (self.is_nonneg(&x), self.is_nonneg(&d));
                 let d_pos = d.constant().is_some_and(|d| d > 0) || self.is_nonneg(&d.add(&Poly::int(1), -1)?);
-                let rest = x.add(&d.mul(&this)?, -1)?;
-                if d_pos || (x_ok && d_ok) {
-                    facts.push(rest.clone());
-                }
                 if d_pos {
-                    facts.push(d.add(&Poly::int(1), -1)?.add(&rest, -1)?);
+                    facts.extend(quotient_bounds(&this, &x, &d)?);
+                } else if x_ok && d_ok {
+                    facts.push(x.add(&d.mul(&this)?, -1)?);
                 }
                 if x_ok && d_ok {
                     facts.push(this);
@@ -410,6 +430,12 @@ impl Prover<'_, '_> {
         }
         Some(false)
     }
+}
+
+/// `0 ≤ x − d·q ≤ d − 1` for q = x / d and d > 0.
+fn quotient_bounds(q: &Poly, x: &Poly, d: &Poly) -> Option<Vec<Poly>> {
+    let rest = x.add(&d.mul(q)?, -1)?;
+    Some(vec![d.add(&Poly::int(1), -1)?.add(&rest, -1)?, rest])
 }
 
 /// `a / b` as products of atoms.

@@ -11,7 +11,7 @@
 //! | `kernel` | one kernel: the order of the work |
 //! | `decl`, `attrs`, `views`, `state`, `stmt` | statements |
 //! | `expr`, `call`, `reduce`, `sugar`, `access` | expressions |
-//! | `poly`, `facts` | canonical index forms and the prover |
+//! | `poly`, `facts`, `ranges` | canonical index forms, the prover, bounds of counts |
 //! | `elab`, `names`, `fold` | state, symbols, constant folding |
 
 mod access;
@@ -26,6 +26,7 @@ mod kernel;
 mod members;
 mod names;
 mod poly;
+mod ranges;
 mod reduce;
 mod signature;
 mod state;

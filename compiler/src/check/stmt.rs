@@ -1,7 +1,7 @@
 //! Statements that define tensors, and asserts.
 
 use super::access::{exact, is_closed};
-use super::elab::{Elab, Info, Reported, Res, Scope, StmtCx, coordinate_range};
+use super::elab::{Elab, Info, Reported, Res, Scope, StmtCx};
 use super::fold::bin;
 use super::names::{Sym, bare};
 use crate::cascade::{Assert, Expr, OutIdx, RankId, Tensor, TensorId, TensorKind};
@@ -76,11 +76,9 @@ impl Elab<'_> {
         let right = self.right_side(rhs, declared.map(DType::value_type));
         let is_int = declared.is_some_and(DType::is_int);
         let (stmt, frame, scope) = (self.stmt.clone(), std::mem::take(&mut self.frame), self.scope.clone());
-        let (mut facts, _) = self.tensor_attrs(attrs, false, is_int);
+        let (facts, _) = self.tensor_attrs(attrs, false, is_int);
         (self.stmt, self.frame, self.scope) = (stmt, frame, scope);
         let (reduce, body, ty) = right?;
-        let coordinates = coordinate_range(&self.c, reduce.as_ref());
-        facts.range = facts.range.or(coordinates.range);
         let dtype = declared.unwrap_or(match ty {
             ValueType::Index => DType::I32,
             ValueType::Float => DType::F32,
@@ -186,7 +184,7 @@ impl Elab<'_> {
         }
         let vars = self.left_vars(a)?;
         for ((r, dim), e) in vars.iter().zip(&tensor.dims).zip(&a.idx) {
-            _ = self.check_variable(a, e.span, *r, dim);
+            _ = self.check_variable(a, e.span, *r, dim, false);
         }
         self.set_float(tensor.dtype);
         self.scope.vars = vars.clone();

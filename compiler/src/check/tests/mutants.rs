@@ -25,7 +25,7 @@ fn mutant(words: &[&str], seed: u64) -> String {
     };
     let (at, from) = (pick(1), pick(2));
     let mut out = words.to_vec();
-    out[at] = if seed % 4 == 0 { "" } else { words[from] };
+    out[at] = if seed.is_multiple_of(4) { "" } else { words[from] };
     out.concat()
 }
 

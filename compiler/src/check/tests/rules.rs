@@ -58,6 +58,11 @@ fn accesses() {
     check("rank R = P; let s[r] = x[r];", &[]);
     check("rank R = P * 2 - P; let s[r] = x[r];", &[]);
     check("assert M == P; let s[m] = x[m];", &[]);
+    check("rank Z; in cu: i32[Z + 1]; let s[p] = sum[z](if cu[z] <= p && p < cu[z + 1] { z } else { 0 });", &[]);
+    check(
+        "rank Z = P + 1; out o: f32[Z]; o[p] = x[p];",
+        &["T-ACC: rank variable `p` ranges over `P`, but this position of `o` has rank `Z`"],
+    );
     check("rank R = 2 + 2; let s[p,r] = q[p,r];", &[]);
 }
 
@@ -83,7 +88,10 @@ fn bounds() {
     check("in b: u8[P]; rank W = 256; in w: f32[W]; let s[p] = w[b[p]];", &[]);
     check("rank U = (P + 7) / 8, W = 8; let s[u] = sum[w](x[u * 8 + w]);", &[]);
     check("let i[p] = argmax[m](keep[p,m] as i32); let s[p] = y[i[p]] where i[p] >= 0;", &[]);
+    check("in w: f32[M + 1]; let i[p] = sum[m]((m <= p) as i32); let s[p] = w[i[p]];", &[]);
+    check("let i[p] = sum[m](if m <= p { 1 } else { 0 }) - 1; let s[p] = y[i[p]] where i[p] >= 0;", &[]);
     check("let i[p]: i32 = min(p, 3); let s[p] = q[p, i[p]];", &[]);
+    check("let s[p] = x[(p - 3) % P];", &[]);
     check("let s[p] = x[p / 2] + q[p / 2, p % 4];", &[]);
     check("let s[p] = x[(p / n) * n] where n > 0;", &[]);
     check("let s[p] = x[(p / n) * n];", &["A-OOB: index `p // n * n` of `x` may leave its dimension"]);
