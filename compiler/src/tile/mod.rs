@@ -6,9 +6,11 @@
 
 mod build;
 mod def;
+mod parse;
 mod print;
 mod verify;
 
 pub use def::*;
-pub use print::{KEYWORDS, print_expr, print_stages};
+pub use parse::parse;
+pub use print::{KEYWORDS, print, print_expr, print_stages};
 pub use verify::{Verified, verify};

@@ -23,16 +23,22 @@
 //! `parse(print(k)) == k` for verified kernels.
 
 use super::{AxisId, Expr, Range, Stmt, Tile, TileKernel, TileStage};
-use crate::cascade::Cascade;
+use crate::cascade::text::name_text;
+use crate::cascade::{self, Cascade};
 use crate::types::{BinOp, RedOp, UnOp};
 use std::fmt::Write;
+
+/// The text of a kernel.
+pub fn print(k: &TileKernel) -> String {
+    cascade::print(&k.cascade) + &print_stages(k)
+}
 
 /// The text of a kernel's stages.
 pub fn print_stages(k: &TileKernel) -> String {
     let mut out = String::from("memory");
     for (i, t) in k.memory.iter().enumerate() {
         let sep = if i + k.workspace == k.memory.len() { " workspace" } else { "" };
-        _ = write!(out, "{sep} {}", k.cascade.tensor(*t).name);
+        _ = write!(out, "{sep} {}", name_text(&k.cascade.tensor(*t).name));
     }
     out.push('\n');
     for s in &k.stages {
@@ -42,7 +48,7 @@ pub fn print_stages(k: &TileKernel) -> String {
 }
 
 fn stage(c: &Cascade, s: &TileStage) -> String {
-    let mut out = format!("stage {}\n", s.name);
+    let mut out = format!("stage {}\n", name_text(&s.name));
     for a in &s.axes {
         let tile = match a.tile {
             Tile::One => "one".to_string(),
@@ -50,7 +56,7 @@ fn stage(c: &Cascade, s: &TileStage) -> String {
             Tile::Whole => "whole".to_string(),
         };
         let lane = if a.lane { " lane" } else { "" };
-        _ = writeln!(out, "  axis {} {} {tile}{lane}", a.name, c.ranks[a.rank.index()].name);
+        _ = writeln!(out, "  axis {} {} {tile}{lane}", a.name, name_text(&c.ranks[a.rank.index()].name));
     }
     for b in &s.bufs {
         _ = writeln!(out, "  buf {} {} [{}]", b.name, b.ty.name(), axis_names(s, &b.axes, ", "));
@@ -180,7 +186,7 @@ impl Printer<'_> {
                 self.line(|p| p.text("}"));
             }
             Stmt::Store { tensor, idx, axes, value } => self.line(|p| {
-                _ = write!(p.out, "store {}[", p.c.tensor(*tensor).name);
+                _ = write!(p.out, "store {}[", name_text(&p.c.tensor(*tensor).name));
                 p.list(idx);
                 p.text("]");
                 if !axes.is_empty() {
@@ -257,10 +263,10 @@ impl Printer<'_> {
             Expr::Coord(a) => self.text(&s.axis(*a).name),
             Expr::Base(a) => _ = write!(self.out, "base({})", s.axis(*a).name),
             Expr::Count(a) => _ = write!(self.out, "count({})", s.axis(*a).name),
-            Expr::Extent(r) => self.text(&self.c.ranks[r.index()].name.clone()),
-            Expr::Scalar(i) => self.text(&self.c.scalars[i.index()].name.clone()),
+            Expr::Extent(r) => self.text(&name_text(&self.c.ranks[r.index()].name)),
+            Expr::Scalar(i) => self.text(&name_text(&self.c.scalars[i.index()].name)),
             Expr::Global(t, idx) => {
-                self.text(&self.c.tensor(*t).name.clone());
+                self.text(&name_text(&self.c.tensor(*t).name));
                 self.text("[");
                 self.list(idx);
                 self.text("]");

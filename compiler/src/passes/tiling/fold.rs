@@ -9,7 +9,7 @@ use super::{Env, Res};
 use crate::cascade::{Expr as L1, Extent, RankId};
 use crate::tile::{AxisId, BufId, BufType, Expr, Stmt, Tile};
 use crate::types::{BinOp, DType, RedOp, UnOp};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What is folded.
 pub(super) struct Fold<'e> {
@@ -23,8 +23,8 @@ pub(super) struct Fold<'e> {
     pub(super) conds: &'e [L1],
     /// The same, already lowered.
     pub(super) masks: &'e [Expr],
-    /// Streamed axis, open, that is folded too.
-    pub(super) stream: Option<AxisId>,
+    /// Streamed axes, in scope or whole, that are folded too.
+    pub(super) stream: &'e [AxisId],
 }
 
 /// A lowered leaf: one value folded over tile axes.
@@ -98,12 +98,12 @@ impl Tiler<'_> {
         for r in free {
             if self.has_large_inner(f, *r, free, env) { loops.push(*r) } else { tiles.push(*r) }
         }
-        let keep = usize::from(f.stream.is_none());
+        let keep = usize::from(f.stream.is_empty());
         while f.op == RedOp::Sum && tiles.len() > keep {
-            // The rank with the largest known extent stays the contracted one; unknown extents count as large.
+            // The rank with the largest extent stays the contracted one; most of unknown extent are groups of heads.
             let size = |r: &RankId| match self.s.cascade.ranks[r.index()].extent {
                 Extent::Const(n) => n,
-                Extent::Free | Extent::Derived(_) => 4096,
+                Extent::Free | Extent::Derived(_) => 32,
             };
             let least = (0..tiles.len()).min_by_key(|i| size(&tiles[*i])).unwrap_or(0);
             loops.push(tiles.remove(least));
@@ -166,11 +166,20 @@ impl Tiler<'_> {
     /// `dst = fold of the value where the predicates hold`.
     fn generic(&mut self, l: Leaf) -> Res<()> {
         let identity = self.identity(l.dst, l.op)?;
-        let mut value = self.masked(l.value, &l.conds, identity.clone());
-        let axes = self.out.tile_axes(&value);
+        let mut axes: BTreeSet<AxisId> = self.out.tile_axes(&l.value).into_iter().collect();
+        l.conds.iter().for_each(|c| axes.extend(self.out.tile_axes(c)));
         let folded = l.over.iter().any(|k| axes.contains(k));
-        if folded && is_heavy(&value) && axes.len() <= 2 {
-            value = Expr::Local(self.materialise("t", value, &axes));
+        let mut value = l.value;
+        if folded && axes.len() > 2 {
+            value = self.heavy_factors(value, &l.conds, l.op);
+            value = self.masked(value, &l.conds, identity.clone());
+            value = self.parts(&value, axes.len());
+        } else {
+            value = self.masked(value, &l.conds, identity.clone());
+            if folded && is_heavy(&value) {
+                let axes: Vec<AxisId> = axes.into_iter().collect();
+                value = Expr::Local(self.materialise("t", value, &axes));
+            }
         }
         if l.over.is_empty() {
             let op = (!l.init).then_some(l.op);
@@ -182,6 +191,35 @@ impl Tiler<'_> {
         }
         self.emit(Stmt::Reduce { dst: l.dst, op: l.op, over: l.over, value });
         Ok(())
+    }
+
+    /// The dear factors of a sum in a tile of their own, masked as other accumulators mask them.
+    fn heavy_factors(&mut self, value: Expr, conds: &[Expr], op: RedOp) -> Expr {
+        let mut factors = vec![];
+        flatten(&value, &mut factors);
+        let (heavy, mut rest): (Vec<Expr>, Vec<Expr>) = factors.into_iter().partition(is_heavy);
+        let heavy = multiply(&heavy);
+        let axes = self.out.tile_axes(&heavy);
+        let fits = conds.iter().all(|c| self.out.tile_axes(c).iter().all(|a| axes.contains(a)));
+        if op != RedOp::Sum || rest.is_empty() || axes.is_empty() || axes.len() > 2 || !fits {
+            return value;
+        }
+        let heavy = self.masked(heavy, conds, Expr::Float(0.0));
+        rest.insert(0, Expr::Local(self.materialise("t", heavy, &axes)));
+        multiply(&rest)
+    }
+
+    /// Moves what depends on fewer axes than the fold, and is dear or gathers along the lanes, into tiles.
+    fn parts(&mut self, e: &Expr, fold_axes: usize) -> Expr {
+        let axes = self.out.tile_axes(e);
+        let lanes = axes.iter().any(|a| self.out.axis(*a).lane);
+        let mut reads = false;
+        e.walk(&mut |e| reads |= matches!(e, Expr::Global(..)));
+        if !axes.is_empty() && axes.len() < fold_axes.min(3) && (is_heavy(e) || (lanes && reads)) {
+            let name = first_name(&self.s.cascade, e);
+            return Expr::Local(self.materialise(&name, e.clone(), &axes));
+        }
+        e.map_children(&mut |c| self.parts(c, fold_axes))
     }
 
     /// The value where all predicates hold, the identity elsewhere.

@@ -94,7 +94,9 @@ impl Tiler<'_> {
         let buf = self.stand_in.get(&t).copied().unwrap_or(st.buf);
         if !same {
             let name = &self.s.cascade.tensor(t).name;
-            return self.refuse(format!("{name} is read at another point than where it is accumulated"));
+            let at: Vec<String> = idx.iter().map(|e| crate::tile::print_expr(&self.s.cascade, &self.out, e)).collect();
+            let at = at.join(", ");
+            return self.refuse(format!("{name} is read at [{at}], not where it is accumulated"));
         }
         Ok(Expr::Local(buf))
     }
@@ -153,9 +155,9 @@ impl Tiler<'_> {
         self.at_level(d.level, |t| {
             let over = red.over.clone();
             match red.op {
-                RedOp::ArgMax | RedOp::TopK => t.pick(dst, n, env),
+                RedOp::ArgMax | RedOp::TopK => t.pick(dst, n, &n.fold, env),
                 _ => t.fold(
-                    &super::fold::Fold { dst, op: red.op, body: &n.body, conds: &n.fold, masks: &[], stream: None },
+                    &super::fold::Fold { dst, op: red.op, body: &n.body, conds: &n.fold, masks: &[], stream: &[] },
                     &over,
                     env,
                     true,
@@ -210,7 +212,8 @@ impl Tiler<'_> {
                 let state = self.states.get(t);
                 if let Some(st) = state {
                     let buf = self.stand_in.get(t).copied().unwrap_or(st.buf);
-                    out.merge(&self.deps_of(&Expr::Local(buf)));
+                    // Its axes are those of the index.
+                    out.level = out.level.max(self.buf_level[buf.index()]);
                 }
                 let node = self.s.cascade.def(*t).filter(|_| state.is_none() && self.s.place(*t) == Place::Inline);
                 let Some(n) = node else {

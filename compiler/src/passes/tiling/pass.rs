@@ -22,7 +22,7 @@ impl Tiler<'_> {
             self.origin = self.node(acc).origin.clone();
             self.declare(acc)?;
             match self.reduce_op(acc)? {
-                RedOp::ArgMax | RedOp::TopK => self.select_acc(acc, grid)?,
+                RedOp::ArgMax | RedOp::TopK => self.select_acc(pass, acc, grid)?,
                 _ => {
                     self.init(acc, grid)?;
                     streamed.push(acc);
@@ -33,19 +33,7 @@ impl Tiler<'_> {
             return Ok(());
         }
         self.shared = shared_parts(self, &streamed);
-        let Some((last, outer)) = pass.over.split_last() else { return self.refuse("a pass over no rank") };
-        let mut env = grid.clone();
-        let mut opened = vec![];
-        for (i, r) in outer.iter().enumerate() {
-            let axis = self.new_axis(*r, Tile::One, false);
-            let (lo, hi) = self.outer_bounds(pass, axis, &pass.over[i..], &mut env)?;
-            opened.push((axis, lo, hi));
-        }
-        self.stream(pass, &streamed, *last, &env)?;
-        for (axis, lo, hi) in opened.into_iter().rev() {
-            let body = self.close();
-            self.emit(Stmt::For { axis, lo, hi, body });
-        }
+        self.traverse(pass, &streamed, grid)?;
         for acc in &streamed {
             let b = self.states[&self.node(acc).out].buf;
             self.buf_level[b.index()] = 0;
@@ -53,6 +41,49 @@ impl Tiler<'_> {
         self.shared.clear();
         self.stand_in.clear();
         Ok(())
+    }
+
+    /// The loops of a pass: outer streamed ranks one by one, the innermost in blocks. Ranks along which a state is
+    /// already held are taken whole.
+    fn traverse(&mut self, pass: &Pass, accs: &[&Acc], grid: &Env) -> Res<()> {
+        let mut env = grid.clone();
+        let held: Vec<AxisId> = pass.over.iter().filter_map(|r| self.held_axis(accs, *r)).collect();
+        let rank_of = |t: &Self, a: &AxisId| t.out.axis(*a).rank;
+        for a in &held {
+            env.insert(rank_of(self, a), Expr::Coord(*a));
+        }
+        let mut rest = pass.over.clone();
+        rest.retain(|r| !held.iter().any(|a| rank_of(self, a) == *r));
+        let blocks = if held.is_empty() { rest.pop() } else { None };
+        let mut opened = vec![];
+        for (i, r) in rest.iter().enumerate() {
+            let axis = self.new_axis(*r, Tile::One, false);
+            let mut inner = rest[i + 1..].to_vec();
+            inner.extend(blocks);
+            inner.extend(held.iter().map(|a| rank_of(self, a)));
+            let (lo, hi) = self.outer_bounds(pass, axis, &inner, &mut env)?;
+            opened.push((axis, lo, hi));
+        }
+        match blocks {
+            Some(rank) => self.stream(pass, accs, rank, &env)?,
+            None => {
+                let masks = self.masks(pass, &env)?;
+                self.block(pass, accs, &held, &env, &masks)?;
+            }
+        }
+        for (axis, lo, hi) in opened.into_iter().rev() {
+            let body = self.close();
+            self.emit(Stmt::For { axis, lo, hi, body });
+        }
+        Ok(())
+    }
+
+    /// The whole axis of a streamed rank along which a state that the pass reads is held.
+    fn held_axis(&self, accs: &[&Acc], r: RankId) -> Option<AxisId> {
+        let reads: Vec<TensorId> = accs.iter().flat_map(|a| self.reads(&self.node(a).body)).collect();
+        let states = self.states.iter().filter(|(t, _)| reads.contains(t));
+        let axes = states.flat_map(|(_, st)| &st.axes);
+        axes.copied().find(|a| self.out.axis(*a).rank == r && self.out.axis(*a).tile == Tile::Whole)
     }
 
     pub(super) fn node(&self, acc: &Acc) -> &crate::cascade::Node {
@@ -99,10 +130,11 @@ impl Tiler<'_> {
         env
     }
 
-    fn select_acc(&mut self, acc: &Acc, grid: &Env) -> Res<()> {
+    fn select_acc(&mut self, pass: &Pass, acc: &Acc, grid: &Env) -> Res<()> {
         let env = self.state_env(acc, grid);
         let n = self.node(acc).clone();
-        self.pick(self.states[&n.out].buf, &n, &env)
+        let conds: Vec<L1> = n.fold.iter().chain(&pass.domain).cloned().collect();
+        self.pick(self.states[&n.out].buf, &n, &conds, &env)
     }
 
     fn init(&mut self, acc: &Acc, grid: &Env) -> Res<()> {
@@ -120,15 +152,16 @@ impl Tiler<'_> {
 
     /// Opens an outer streamed rank and bounds it by the conjuncts that mention no inner one.
     fn outer_bounds(&mut self, pass: &Pass, axis: AxisId, inner: &[RankId], env: &mut Env) -> Res<(Expr, Expr)> {
+        let rank = self.out.axis(axis).rank;
         self.open(axis);
-        env.insert(inner[0], Expr::Coord(axis));
+        env.insert(rank, Expr::Coord(axis));
         let mut conds = vec![];
         for c in &pass.domain {
-            if c.mentions(inner[0]) && !inner[1..].iter().any(|r| c.mentions(*r)) {
+            if c.mentions(rank) && !inner.iter().any(|r| c.mentions(*r)) {
                 conds.push(self.lower(c, env)?);
             }
         }
-        let extent = self.extent(inner[0]);
+        let extent = self.extent(rank);
         Ok(hull(&RangeCx { c: &self.s.cascade, s: &self.out, stream: axis }, &conds, &extent))
     }
 
@@ -144,19 +177,23 @@ impl Tiler<'_> {
         if !pass.domain.is_empty() {
             self.open(axis);
             let masks = self.masks(pass, &env)?;
-            ranges = self::ranges(&RangeCx { c: &self.s.cascade, s: &self.out, stream: axis }, &masks, &extent);
+            let cx = RangeCx { c: &self.s.cascade, s: &self.out, stream: axis };
+            ranges = self::ranges(&cx, &masks, &extent);
             self.close();
         }
         let (mut full, mut partial) = (vec![], vec![]);
         if ranges.iter().any(|r| r.full.is_some()) {
             self.open(axis);
-            self.block(pass, accs, axis, &env, &[])?;
+            self.block(pass, accs, &[axis], &env, &[])?;
             full = self.close();
         }
         if !pass.domain.is_empty() {
             self.open(axis);
-            let masks = self.masks(pass, &env)?;
-            self.block(pass, accs, axis, &env, &masks)?;
+            let mut masks = self.masks(pass, &env)?;
+            let cx = RangeCx { c: &self.s.cascade, s: &self.out, stream: axis };
+            masks.retain(|m| !cx.is_uniform(m));
+            self.mask_tile(&mut masks);
+            self.block(pass, accs, &[axis], &env, &masks)?;
             partial = self.close();
         }
         self.emit(Stmt::Loop { axis, ranges, full, partial });
@@ -167,8 +204,19 @@ impl Tiler<'_> {
         pass.domain.iter().map(|c| self.lower(c, env)).collect()
     }
 
+    /// A mask that looks up data is evaluated once a block, into a tile of truth values.
+    fn mask_tile(&mut self, masks: &mut Vec<Expr>) {
+        let mut reads = false;
+        masks.iter().for_each(|m| m.walk(&mut |e| reads |= matches!(e, Expr::Global(..)) || is_heavy(e)));
+        let all = Expr::all(masks.iter().cloned());
+        let axes = self.out.tile_axes(&all);
+        if axes.len() <= 2 && ((reads && all.size() > 8) || all.size() > 40) {
+            *masks = vec![Expr::Local(self.materialise("visible", all, &axes))];
+        }
+    }
+
     /// One block: every accumulator in turn.
-    fn block(&mut self, pass: &Pass, accs: &[&Acc], axis: AxisId, env: &Env, masks: &[Expr]) -> Res<()> {
+    fn block(&mut self, pass: &Pass, accs: &[&Acc], axes: &[AxisId], env: &Env, masks: &[Expr]) -> Res<()> {
         let level = self.level();
         self.stand_in.clear();
         let mut drivers: BTreeMap<TensorId, BufId> = BTreeMap::new();
@@ -182,7 +230,7 @@ impl Tiler<'_> {
             let drives = accs[i + 1..].iter().any(|a| self.follows(a, n.out));
             let dst = self.states[&n.out].buf;
             let old = if drives { Some(self.beside(dst, "old", Expr::Local(dst))) } else { None };
-            self.update(pass, acc, axis, env, masks, &drivers)?;
+            self.update(pass, acc, axes, env, masks, &drivers)?;
             if let Some(old) = old {
                 let safe = self.safe_driver(dst, self.reduce_op(acc)?);
                 drivers.insert(n.out, old);
@@ -237,7 +285,7 @@ impl Tiler<'_> {
         &mut self,
         pass: &Pass,
         acc: &Acc,
-        axis: AxisId,
+        stream: &[AxisId],
         env: &Env,
         masks: &[Expr],
         drivers: &BTreeMap<TensorId, BufId>,
@@ -260,7 +308,7 @@ impl Tiler<'_> {
         } else {
             dst
         };
-        let f = Fold { dst: part, op, body: &n.body, conds: &conds, masks, stream: Some(axis) };
+        let f = Fold { dst: part, op, body: &n.body, conds: &conds, masks, stream };
         self.fold(&f, &free, &env, apart)?;
         if !apart {
             return Ok(());

@@ -6,7 +6,7 @@
 use super::fold::coords;
 use super::scope::Tiler;
 use super::{Env, Res};
-use crate::cascade::Node;
+use crate::cascade::{Expr as L1, Node};
 use crate::tile::{AxisId, BufId, BufType, Expr, Stmt, Tile};
 use crate::types::{BinOp, RedOp};
 
@@ -27,7 +27,8 @@ struct Pick {
 
 impl Tiler<'_> {
     /// Fills `dst` (and its slot axis) with the coordinates that the node selects.
-    pub(super) fn pick(&mut self, dst: BufId, n: &Node, env: &Env) -> Res<()> {
+    /// `conds` restrict the candidates.
+    pub(super) fn pick(&mut self, dst: BufId, n: &Node, conds: &[L1], env: &Env) -> Res<()> {
         let Some(red) = n.reduce.clone() else { return self.refuse("a map selects nothing") };
         let [rank] = red.over[..] else { return self.refuse("a selection over several ranks at once") };
         let mut used: Vec<AxisId> = env.values().flat_map(coords).collect();
@@ -36,7 +37,7 @@ impl Tiler<'_> {
         let mut env = env.clone();
         env.insert(rank, Expr::Coord(c));
         let value = self.lower(&n.body, &env)?;
-        let conds = n.fold.iter().map(|e| self.lower(e, &env)).collect::<Res<Vec<_>>>()?;
+        let conds = conds.iter().map(|e| self.lower(e, &env)).collect::<Res<Vec<_>>>()?;
         let slot = red.slot.and_then(|s| Some((s, env.get(&s)?.clone())));
         let slot_axes = slot.iter().flat_map(|(_, e)| self.out.tile_axes(e)).collect::<Vec<_>>();
         let mut rest = self.out.buf(dst).axes.clone();

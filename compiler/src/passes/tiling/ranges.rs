@@ -36,9 +36,20 @@ enum Atom {
 
 type Dnf = Vec<Vec<Atom>>;
 
-/// Live and full ranges of the streamed axis under a conjunction, one range a disjunct.
+/// Live and full ranges of the streamed axis under a conjunction, one range a disjunct. Where a uniform conjunct does
+/// not hold, all ranges are empty: bodies need not test it.
 pub(super) fn ranges(cx: &RangeCx<'_>, conjuncts: &[Expr], extent: &Expr) -> Vec<Range> {
-    cx.dnf(conjuncts).iter().map(|atoms| cx.range(atoms, extent)).collect()
+    let (uniform, rest): (Vec<_>, Vec<_>) = conjuncts.iter().cloned().partition(|c| cx.is_uniform(c));
+    let mut out: Vec<Range> = cx.dnf(&rest).iter().map(|atoms| cx.range(atoms, extent)).collect();
+    if !uniform.is_empty() {
+        let cond = Expr::all(uniform);
+        let guard = |hi: &mut Expr| *hi = Expr::select(cond.clone(), std::mem::replace(hi, Expr::Int(0)), Expr::Int(0));
+        for r in &mut out {
+            guard(&mut r.hi);
+            r.full.iter_mut().for_each(|(_, hi)| guard(hi));
+        }
+    }
+    out
 }
 
 /// One interval `[lo, hi)` within `[0, extent)` that covers all live ranges.
@@ -139,7 +150,7 @@ impl RangeCx<'_> {
         found
     }
 
-    fn is_uniform(&self, e: &Expr) -> bool {
+    pub(super) fn is_uniform(&self, e: &Expr) -> bool {
         self.s.is_uniform(e) && !self.mentions_stream(e)
     }
 

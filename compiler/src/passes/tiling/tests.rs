@@ -158,3 +158,249 @@ fn worked_example() {
 ";
     assert_eq!(body, Some(want), "{text}");
 }
+
+/// What the softmax tests do not reach, as streams.
+const KINDS: &[(&str, &str)] = &[
+    (
+        "two passes, and statistics in memory",
+        "cascade k
+rank B free
+rank P free
+rank M free
+in x f32 [B, P, M]
+in y f32 [B, M]
+out o f32 [B, P]
+out s f32 [B, P]
+let m1 f32 [B, P]
+let v f32 [B, P]
+let u f32 [B]
+let um f32 [B]
+u[b] = max[m] acc f32 y[b,m]
+um[b] = u[b]
+m1[b,p] = sum[m] acc f32 x[b,p,m] fold (m <= p)
+v[b,p] = sum[m] acc f32 (x[b,p,m] - m1[b,p] / float(M)) * (x[b,p,m] - m1[b,p] / float(M)) fold (m <= p)
+o[b,p] = sqrt(v[b,p]) + um[b]
+s[b,p] = m1[b,p]
+place u state
+place um memory
+place m1 state
+place v state
+stage um grid [b]
+pass [m]
+acc u
+store um
+stage o grid [b, p]
+pass [m] where (m <= p)
+acc m1
+pass [m] where (m <= p)
+acc v
+store o
+store s
+",
+    ),
+    (
+        "a sink as the initial state",
+        "cascade k
+rank P free
+rank M free
+rank F const 3
+in x f32 [P, M]
+in v f32 [M, F]
+in sink f32 [P]
+out o f32 [P, F]
+let g f32 [P]
+let d f32 [P]
+let nv f32 [P, F]
+let gs f32 [P]
+let ds f32 [P]
+g[p] = max[m] acc f32 x[p,m] fold (m < p)
+gs[p] = max(g[p], sink[p])
+ds[p] = sum[m] acc f32 exp(x[p,m] - gs[p]) fold (m < p)
+nv[p,f] = sum[m] acc f32 exp(x[p,m] - gs[p]) * v[m,f] fold (m < p)
+o[p,f] = nv[p,f] / (ds[p] + exp(sink[p] - gs[p]))
+place g state
+place ds state
+place nv state
+place d dead
+stage o grid [p]
+pass [m] where (m < p)
+acc g
+pass [m] where (m < p)
+acc ds
+acc nv
+store o
+",
+    ),
+    (
+        "an empty grid, several value ranks",
+        "cascade k
+rank E const 3
+rank F const 4
+rank M free
+in k f32 [M, E]
+in v f32 [M, F]
+out s f32 [E, F]
+out z f32 [E]
+let sa f32 [E, F]
+let za f32 [E]
+sa[e,f] = sum[m] acc f32 k[m,e] * v[m,f]
+za[e] = sum[m] acc f32 k[m,e]
+s[e,f] = sa[e,f]
+z[e] = za[e] * 2.0
+place sa state
+place za state
+stage s grid []
+pass [m]
+acc sa
+acc za
+store s
+store z
+",
+    ),
+    (
+        "talking heads: a reduction of reductions",
+        "cascade k
+rank H const 3
+rank J const 3
+rank P free
+rank M free
+rank E const 4
+rank F const 2
+in q f32 [J, P, E]
+in k f32 [J, M, E]
+in w f32 [H, J]
+in v f32 [H, M, F]
+out o f32 [H, P, F]
+let s f32 [J, P, M]
+let t f32 [H, P, M]
+let g f32 [H, P]
+let d f32 [H, P]
+let nv f32 [H, P, F]
+s[j,p,m] = sum[e] acc f32 q[j,p,e] * k[j,m,e]
+t[h,p,m] = sum[j] acc f32 w[h,j] * s[j,p,m]
+g[h,p] = max[m] acc f32 t[h,p,m] fold (m <= p)
+d[h,p] = sum[m] acc f32 exp(t[h,p,m] - g[h,p]) fold (m <= p)
+nv[h,p,f] = sum[m] acc f32 exp(t[h,p,m] - g[h,p]) * v[h,m,f] fold (m <= p)
+o[h,p,f] = nv[h,p,f] / d[h,p]
+place g state
+place d state
+place nv state
+stage o grid [h, p]
+pass [m] where (m <= p)
+acc g
+acc d repair exp (-g[h,p])
+acc nv repair exp (-g[h,p])
+store o
+",
+    ),
+    (
+        "argmax, any, counts and minima",
+        "cascade k
+rank P free
+rank M free
+in x f32 [P, M]
+in seen bool [M]
+out best i32 [P]
+out some bool [P]
+out n i32 [P]
+out low f32 [P]
+let ba i32 [P]
+let sa bool [P]
+let na i32 [P]
+let la f32 [P]
+ba[p] = argmax[m] acc f32 x[p,m] fold (m < p)
+sa[p] = any[m] acc bool seen[m] fold (m < p)
+na[p] = sum[m] acc i32 if seen[m] { 1 } else { 0 } fold (m < p)
+la[p] = min[m] acc f32 x[p,m] fold (m < p)
+best[p] = ba[p]
+some[p] = sa[p]
+n[p] = na[p]
+low[p] = la[p]
+place ba state
+place sa state
+place na state
+place la state
+stage best grid [p]
+pass [m] where (m < p)
+acc ba
+store best
+stage some grid [p]
+pass [m] where (m < p)
+acc sa
+acc na
+acc la
+store some
+store n
+store low
+",
+    ),
+    (
+        "means of a masked input, repairs by shift and ratio",
+        "cascade k
+rank P free
+rank M free
+rank F const 3
+in v f32 [M, F]
+in x f32 [P, M]
+out o f32 [P, F]
+out t f32 [P]
+let n f32 [P]
+let sv f32 [P, F]
+let g f32 [P]
+let h f32 [P]
+n[p] = sum[m] acc f32 1.0 fold (m <= p)
+sv[p,f] = sum[m] acc f32 v[m,f] fold (m <= p)
+g[p] = max[m] acc f32 x[p,m] fold (m <= p)
+h[p] = max[m] acc f32 x[p,m] * 2.0 - g[p] fold (m <= p)
+o[p,f] = sv[p,f] / n[p]
+t[p] = h[p]
+place n state
+place sv state
+place g state
+place h state
+stage o grid [p]
+pass [m] where (m <= p)
+acc n
+acc sv
+acc g
+acc h repair add (-g[p])
+store o
+store t
+",
+    ),
+];
+
+#[test]
+fn kinds_of_kernels() {
+    for (name, text) in KINDS {
+        println!("{name}");
+        check(text, &["B=2 P=70 M=70", "B=1 P=3 M=200", "B=1 P=5 M=1", "B=2 P=0 M=3", "B=2 P=4 M=0"]);
+    }
+}
+
+/// Garbage where nothing is visible must not reach the result.
+#[test]
+fn masked_elements_are_selected_away() {
+    let poison = |inputs: &mut Tensors| {
+        for name in ["k", "v"] {
+            let t = inputs.get_mut(name).expect("an input");
+            let row = t.shape[3];
+            let (m, n) = (t.shape[2], t.data.len());
+            // The last key is invisible to all rows but the last.
+            (0..n).filter(|i| i / row % m.max(1) + 1 == m).for_each(|i| t.data[i] = f64::NAN);
+        }
+    };
+    let text = attention("(m < M - 1)");
+    check_with(&text, &["B=1 H=1 G=1 P=5 M=9", "B=1 H=1 G=1 P=5 M=97"], &poison);
+}
+
+#[test]
+fn text_is_read_back() {
+    let texts = KINDS.iter().map(|(_, t)| t.to_string()).chain([attention("(m <= p || m < len[b])")]);
+    for text in texts {
+        let s = stream::parse(&text).expect("parses");
+        let k = to_tile(&s, &CpuCaps::AVX512).expect("tiles");
+        let printed = crate::tile::print(&k);
+        assert_eq!(crate::tile::parse(&printed).as_ref(), Ok(&k), "{printed}");
+    }
+}
