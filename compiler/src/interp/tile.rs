@@ -206,9 +206,11 @@ impl Machine<'_> {
             };
             live.push((self.index(&r.lo)?.max(0), self.index(&r.hi)?.min(extent), inner));
         }
-        let mut base = 0;
-        while base < extent {
-            let end = extent.min(base + step);
+        live.retain(|(lo, hi, _)| lo < hi);
+        let mut base = live.iter().map(|l| l.0).min().unwrap_or(0);
+        let stop = live.iter().map(|l| l.1).max().unwrap_or(0);
+        while base < stop {
+            let end = stop.min(base + step);
             let inside = live.iter().any(|(_, _, (lo, hi))| *lo <= base && end <= *hi);
             let touched = live.iter().any(|(lo, hi, _)| (*lo).max(base) < (*hi).min(end));
             if touched {

@@ -18,6 +18,7 @@ mod ir;
 #[cfg(test)]
 mod kernel_tests;
 mod lower_cascade;
+pub mod masks;
 mod maxdefer;
 mod product;
 pub mod promise;

@@ -109,20 +109,24 @@ pub enum Stmt {
         value: Expr,
     },
     /// `dst[i.., l] (+)= Σ_k a(i.., k) · b[k, l]`: a matrix product with the lane axis l (when the stage has one).
+    /// There may be no row axis, or several.
     Contract {
         /// Written tile: row axes, then (optionally) the lane axis.
         dst: BufId,
         /// Contracted axis.
         over: AxisId,
-        /// Left operand: a `Global` or `Local` read that does not depend on the lane axis.
+        /// Left operand, independent of the lane axis: a `Local`, or a `Global` of type f32 whose indices are each
+        /// uniform or a bare `Coord`.
         a: Expr,
         /// Right operand: a tile over `over` and the lane axis (and no row axis).
         b: BufId,
         /// Add to `dst` instead of replacing it.
         accumulate: bool,
     },
-    /// Tiles of `axis` (`Tile::Fixed`) in increasing order over the union of the ranges. A tile that lies inside the
-    /// full part of a range runs `full`, one that touches a range runs `partial`, any other is skipped.
+    /// Tiles of `axis` (`Tile::Fixed`) in increasing order from the least `lo` to the greatest `hi` of the non-empty
+    /// ranges (clipped to the extent): the first starts at that `lo`, the last may be shorter, nothing outside is
+    /// touched. A tile that lies inside the full part of a range runs `full`, one that touches a range runs `partial`,
+    /// any other is skipped.
     Loop {
         /// Streamed axis.
         axis: AxisId,

@@ -31,7 +31,7 @@ impl Lower<'_> {
         for r in ranges {
             live.push(self.live(r, extent)?);
         }
-        let Some((start, stop)) = self.hull(&live, tile) else { return Ok(()) };
+        let Some((start, stop)) = self.hull(&live) else { return Ok(()) };
         let base = self.fb.begin_loop();
         let t = self.fb.int(tile);
         let left = self.fb.sub(stop, base);
@@ -59,17 +59,15 @@ impl Lower<'_> {
         Ok(Live { lo, hi, full })
     }
 
-    /// First tile boundary and end of the union; `None` without ranges.
-    fn hull(&mut self, live: &[Live], tile: i64) -> Option<(Val, Val)> {
+    /// First and last coordinate of the union; `None` without ranges.
+    fn hull(&mut self, live: &[Live]) -> Option<(Val, Val)> {
         let (first, rest) = live.split_first()?;
         let (mut lo, mut hi) = (first.lo, first.hi);
         for r in rest {
             lo = self.fb.min(lo, r.lo);
             hi = self.fb.max(hi, r.hi);
         }
-        let t = self.fb.int(tile);
-        let index = self.fb.bin(LaneBin::FloorDiv, lo, t);
-        Some((self.fb.mul(index, t), hi))
+        Some((lo, hi))
     }
 
     fn tile_body(

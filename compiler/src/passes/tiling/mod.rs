@@ -11,6 +11,8 @@ mod memory;
 mod pass;
 mod pick;
 mod ranges;
+#[cfg(test)]
+mod ranges_tests;
 mod reuse;
 mod scope;
 #[cfg(test)]

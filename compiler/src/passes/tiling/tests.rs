@@ -80,7 +80,7 @@ assert holds (H % G == 0) text \"H % G == 0\"
 ";
 
 const SIZES: [&str; 5] = [
-    "B=1 H=2 G=1 P=70 M=200",
+    "B=1 H=2 G=1 P=70 M=130",
     "B=2 H=2 G=2 P=3 M=5",
     "B=1 H=1 G=1 P=1 M=97",
     "B=1 H=4 G=2 P=9 M=0",
@@ -128,7 +128,7 @@ fn one_pass_softmax() {
         "(m != p)",
     ] {
         println!("{pred}");
-        check(&attention(pred), &SIZES);
+        check(&attention(pred), if pred.len() < 30 { &SIZES } else { &SIZES[..2] });
     }
 }
 
@@ -386,11 +386,12 @@ fn masked_elements_are_selected_away() {
             let t = inputs.get_mut(name).expect("an input");
             let row = t.shape[3];
             let (m, n) = (t.shape[2], t.data.len());
-            // The last key is invisible to all rows but the last.
-            (0..n).filter(|i| i / row % m.max(1) + 1 == m).for_each(|i| t.data[i] = f64::NAN);
+            // The first two keys and the last are invisible.
+            let key = |i: &usize| i / row % m.max(1);
+            (0..n).filter(|i| key(i) < 2 || key(i) + 1 == m).for_each(|i| t.data[i] = f64::NAN);
         }
     };
-    let text = attention("(m < M - 1)");
+    let text = attention("(m < M - 1) (m >= 2)");
     check_with(&text, &["B=1 H=1 G=1 P=5 M=9", "B=1 H=1 G=1 P=5 M=97"], &poison);
 }
 
