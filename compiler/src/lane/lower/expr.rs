@@ -10,7 +10,10 @@ use crate::types::{BinOp, DType, UnOp};
 impl Lower<'_> {
     /// Value of an expression at the current point.
     pub(super) fn eval(&mut self, e: &Expr) -> Result<Lanes, Refusal> {
-        if let Some((_, v)) = self.memo.iter().find(|(m, _)| m == e) {
+        // Inside a scalar loop over the lanes the vectors of the memo are of no use.
+        if self.lane.is_some_and(|l| self.vector_mode(l))
+            && let Some((_, v)) = self.memo.iter().find(|(m, _)| m == e)
+        {
             return Ok(v.clone());
         }
         if self.needs_row(e) {

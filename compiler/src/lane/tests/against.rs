@@ -1,15 +1,16 @@
 //! Lowered tile kernels against the interpreter's outputs; the tests of the tiling call it.
 
-use crate::cascade::{Extent, TensorKind};
+use crate::cascade::{Extent, Tensor, TensorKind};
 use crate::interp::Tensors;
 use crate::lane::exec::{Args, run};
 use crate::lane::{LaneKernel, RankSource, lower};
 use crate::target::CpuCaps;
 use crate::tile::{TileKernel, print_stages, verify};
-use crate::types::ValueType;
+use crate::types::{DType, ValueType};
 use std::collections::BTreeMap;
 
-/// Lowers a tile kernel, runs it in f32 and compares its outputs with the exact ones.
+/// Lowers a tile kernel, runs it in f32 and compares its outputs with the exact ones, unless its asserts refuse the
+/// arguments.
 #[track_caller]
 pub(crate) fn agrees(
     k: &TileKernel,
@@ -22,11 +23,15 @@ pub(crate) fn agrees(
     let verified = verify(k.clone()).unwrap_or_else(|e| panic!("{e:?}"));
     let lane = lower(&verified, caps).unwrap_or_else(|e| panic!("{e:?}\n{}", print_stages(k)));
     let mut args = arguments(k, &lane, inputs, scalars, extents, exact);
-    run(&lane, &mut args).unwrap_or_else(|e| panic!("{e} at {extents:?}\n{}\n{lane}", print_stages(k)));
+    match run(&lane, &mut args) {
+        Err(e) if e.starts_with("assertion does not hold") => return,
+        other => other,
+    }
+    .unwrap_or_else(|e| panic!("{e} at {extents:?}\n{}\n{lane}", print_stages(k)));
     for (t, id) in k.memory.iter().enumerate() {
         let tensor = k.cascade.tensor(*id);
         if let Some(want) = exact.get(&tensor.name) {
-            close(&tensor.name, &args.tensors[t], &want.data, || format!("{extents:?}\n{}", print_stages(k)));
+            close(tensor, &args.tensors[t], &want.data, || format!("{extents:?}\n{}", print_stages(k)));
         }
     }
 }
@@ -67,12 +72,19 @@ fn arguments(
     args
 }
 
-/// Equal infinities and NaNs agree; numbers up to f32 rounding of sums of the size of the largest element.
+/// Equal infinities and NaNs agree; numbers up to f32 rounding of sums of the size of the largest element, or up to
+/// one unit of a narrower storage type.
 #[track_caller]
-fn close(name: &str, got: &[f64], want: &[f64], context: impl Fn() -> String) {
+fn close(tensor: &Tensor, got: &[f64], want: &[f64], context: impl Fn() -> String) {
     let scale = want.iter().filter(|x| x.is_finite()).fold(1.0f64, |a, x| a.max(x.abs()));
+    let tolerance = match tensor.dtype {
+        DType::Bf16 => 1e-2,
+        DType::F16 => 2e-3,
+        DType::F8E4M3 | DType::F8E5M2 => 0.3,
+        _ => 2e-5,
+    };
     for (i, (g, w)) in got.iter().zip(want).enumerate() {
-        let same = g == w || g.is_nan() && w.is_nan() || (g - w).abs() <= 2e-5 * scale;
-        assert!(same, "{name}[{i}] is {g} instead of {w} at {}", context());
+        let same = g == w || g.is_nan() && w.is_nan() || (g - w).abs() <= tolerance * scale;
+        assert!(same, "{}[{i}] is {g} instead of {w} at {}", tensor.name, context());
     }
 }

@@ -2,6 +2,7 @@
 
 mod against;
 mod attention;
+mod examples;
 mod functions;
 mod kernels;
 
