@@ -4,6 +4,7 @@ use super::facts;
 use super::members::Member;
 use super::names::{Defs, Sym, nearest, twice};
 use super::ranges;
+use crate::cascade::text::RESERVED;
 use crate::cascade::{Assert, Cascade, Expr, Node, Origin, OutIdx, RankId, Reduce, Tensor, TensorId, TensorKind};
 use crate::diag::{Code, Diagnostic, SpanTable, SrcSpan};
 use crate::syntax::ast::Ident;
@@ -118,10 +119,18 @@ impl<'a> Elab<'a> {
             self.diags.push(d);
             return;
         }
-        if let Some(d) = self.variable_clash(name, &sym) {
-            self.diags.push(d);
-        }
+        let problem = self.reserved(name, &sym).or_else(|| self.variable_clash(name, &sym));
+        self.diags.extend(problem);
         self.syms.insert(name.name.clone(), (sym, name.span));
+    }
+
+    /// Words that mean something in the textual form of the cascade.
+    fn reserved(&self, name: &Ident, sym: &Sym) -> Option<Diagnostic> {
+        let bare = matches!(sym, Sym::Rank(_) | Sym::Scalar(_));
+        let taken = bare && RESERVED.contains(&name.name.to_lowercase().as_str());
+        taken.then(|| {
+            Diagnostic::error(Code::NAME, name.span, format!("`{}` is a reserved word", name.name.to_lowercase()))
+        })
     }
 
     /// A bare name that is also the variable of a rank. Tensors are safe: they are written with indices.
@@ -133,9 +142,16 @@ impl<'a> Elab<'a> {
         };
         let is_rank = |s: &Sym| matches!(s, Sym::Rank(_));
         let (other, (_, first)) = self.syms.iter().find(|(other, (s, _))| match sym {
-            Sym::Rank(_) => is_bare(s) && **other == name.name.to_lowercase(),
+            Sym::Rank(_) => {
+                let var = name.name.to_lowercase();
+                (is_bare(s) && **other == var) || (is_rank(s) && other.to_lowercase() == var && **other != name.name)
+            }
             _ => is_bare(sym) && is_rank(s) && other.to_lowercase() == name.name,
         })?;
+        if is_rank(sym) && other.to_lowercase() != *other {
+            let message = format!("the ranks `{other}` and `{}` have the same rank variable", name.name);
+            return Some(Diagnostic::error(Code::NAME, name.span, message).label(*first, "the other declaration"));
+        }
         let (rank, var) = if is_rank(sym) { (&name.name, other) } else { (other, &name.name) };
         let message = format!("`{var}` is the rank variable of `{rank}` and cannot be another value");
         Some(Diagnostic::error(Code::NAME, name.span, message).label(*first, "the other declaration"))

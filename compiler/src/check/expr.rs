@@ -4,7 +4,7 @@
 
 use super::elab::{Elab, Reported, Res, Val};
 use super::fold::{bin, cast, select, un};
-use super::names::{Sym, nearest};
+use super::names::{Sym, bare, nearest};
 use crate::cascade::{Expr, RankId};
 use crate::diag::{Code, Diagnostic, SrcSpan};
 use crate::syntax::ast::{self, Binary, ExprKind, Ident, TypeKind, TypeName, Unary};
@@ -101,6 +101,7 @@ impl Elab<'_> {
         if let Binary::And | Binary::Or = op {
             return self.logic(op, a, b);
         }
+        let literals = [a, b].iter().all(|e| matches!(bare(e).kind, ExprKind::Int(_)));
         let (x, y) = (self.expr(a), self.expr(b));
         let (x, y) = (x?, y?);
         match op {
@@ -108,11 +109,11 @@ impl Elab<'_> {
             Binary::Sub => self.arithmetic(BinOp::Sub, x, y, span),
             Binary::Mul => self.arithmetic(BinOp::Mul, x, y, span),
             Binary::Div if x.ty == ValueType::Index && y.ty == ValueType::Index => {
-                self.integer_division(BinOp::FloorDiv, x, y, span)
+                self.integer_division(BinOp::FloorDiv, x, y, literals, span)
             }
             Binary::Div => self.arithmetic(BinOp::Div, x, y, span),
             Binary::Rem if x.ty == ValueType::Index && y.ty == ValueType::Index => {
-                self.integer_division(BinOp::Mod, x, y, span)
+                self.integer_division(BinOp::Mod, x, y, literals, span)
             }
             Binary::Rem => self.error(Code::TYPE, span, "`%` takes two integers"),
             Binary::Eq => self.compare(BinOp::Eq, x, y, span),
@@ -159,9 +160,16 @@ impl Elab<'_> {
         Ok(Val { e: bin(op, x.e, y.e), ty: x.ty })
     }
 
-    fn integer_division(&mut self, op: BinOp, x: Val, y: Val, span: SrcSpan) -> Res<Val> {
+    fn integer_division(&mut self, op: BinOp, x: Val, y: Val, literals: bool, span: SrcSpan) -> Res<Val> {
         if y.e == Expr::Int(0) {
             return self.error(Code::TYPE, span, "division of an integer by 0");
+        }
+        if let (BinOp::FloorDiv, Expr::Int(a), Expr::Int(b), true) = (op, &x.e, &y.e, literals)
+            && a % b != 0
+        {
+            let message = format!("`{a} / {b}` of integers rounds down, to {}", a.div_euclid(*b));
+            let help = format!("for the fraction, write `{a}.0 / {b}.0`");
+            self.diags.push(Diagnostic::warning(Code::TYPE, span, message).help(help));
         }
         Ok(Val::index(bin(op, x.e, y.e)))
     }

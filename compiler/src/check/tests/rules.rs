@@ -32,6 +32,8 @@ fn names() {
     check("in x: f32[P];", &["N-NAME: `x` is declared twice"]);
     check("scalar p: int;", &["N-NAME: `p` is the rank variable of `P` and cannot be another value"]);
     check("const c2 = 1; rank C2 = 3;", &["N-NAME: `c2` is the rank variable of `C2` and cannot be another value"]);
+    check("rank Ab = 2, AB = 3;", &["N-NAME: the ranks `Ab` and `AB` have the same rank variable"]);
+    check("rank AT = 2;", &["N-NAME: `at` is a reserved word"]);
     check("let p[p] = x[p]; let s[p] = p[p] * p;", &[]);
     check(
         "s[p] = x[p];",
@@ -166,6 +168,8 @@ fn types() {
     check("let s[p]: bool = p;", &["T-TYPE: a number where a truth value is needed"]);
     check("let s[p]: f32 = p < 3;", &["T-TYPE: a truth value where a number is needed"]);
     check("let s[p] = x[p] % 2.0;", &["T-TYPE: `%` takes two integers"]);
+    check("let s[p] = x[p] * (1 / 2);", &["T-TYPE: `1 / 2` of integers rounds down, to 0"]);
+    check("let s[p] = x[p] * (4 / 2);", &[]);
     check("let s[p] = p / 0;", &["T-TYPE: division of an integer by 0"]);
     check("let s[p] = !p;", &["T-TYPE: `!` takes a truth value, this is a number"]);
     check("let s[p] = if p { 1.0 } else { 2.0 };", &["T-TYPE: a truth value is needed, this is a number"]);
