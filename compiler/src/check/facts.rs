@@ -8,11 +8,12 @@
 use super::poly::{Atom, Atoms, Poly};
 use crate::cascade::{Cascade, Expr, OutIdx, RankId, TensorKind};
 use crate::types::{BinOp, DType, UnOp, ValueType};
+use std::collections::BTreeMap;
 
 /// Work allowed for one goal.
-const BUDGET: usize = 4000;
+const BUDGET: usize = 600;
 /// Nesting of subtractions.
-const DEPTH: usize = 10;
+const DEPTH: usize = 8;
 /// Nesting of case splits.
 const SPLITS: usize = 6;
 
@@ -189,7 +190,8 @@ fn replace(e: &Expr, from: &Expr, to: &Expr) -> Expr {
 }
 
 fn prove_comparison(c: &Cascade, goal: &Expr, known: &[Expr], budget: &mut usize) -> bool {
-    let mut p = Prover { atoms: Atoms::new(c), facts: vec![], unequal: vec![], expanded: 0, budget };
+    let mut p =
+        Prover { atoms: Atoms::new(c), facts: vec![], unequal: vec![], failed: BTreeMap::new(), expanded: 0, budget };
     let Some(goals) = p.polys(goal) else { return false };
     for k in known {
         p.learn(k);
@@ -197,6 +199,7 @@ fn prove_comparison(c: &Cascade, goal: &Expr, known: &[Expr], budget: &mut usize
     p.expand_atoms();
     p.divide();
     p.sharpen();
+    p.failed.clear();
     let facts = p.facts.clone();
     goals.iter().all(|g| p.prove(g, &facts, DEPTH))
 }
@@ -207,6 +210,8 @@ struct Prover<'a, 'b> {
     facts: Vec<Poly>,
     /// Polynomials known not to be 0.
     unequal: Vec<Poly>,
+    /// Goals that were not proved, with the depth that was left.
+    failed: BTreeMap<Poly, usize>,
     /// Atoms whose facts are in.
     expanded: usize,
     budget: &'b mut usize,
@@ -351,7 +356,7 @@ impl Prover<'_, '_> {
 
     /// A known fact plus a constant ≥ 0.
     fn above_a_fact(&self, p: &Poly) -> bool {
-        self.facts.iter().any(|f| p.add(f, -1).and_then(|rest| rest.constant()).is_some_and(|c| c >= 0))
+        self.facts.iter().any(|f| p.exceeds(f))
     }
 
     fn atom_nonneg(&self, a: u32) -> bool {
@@ -366,10 +371,18 @@ impl Prover<'_, '_> {
         if self.is_nonneg(p) {
             return true;
         }
-        if depth == 0 || *self.budget == 0 {
+        if depth == 0 || *self.budget == 0 || self.failed.get(p).is_some_and(|d| *d >= depth) {
             return false;
         }
         *self.budget -= 1;
+        let proved = self.prove_by_cancelling(p, facts, depth);
+        if !proved {
+            self.failed.insert(p.clone(), depth);
+        }
+        proved
+    }
+
+    fn prove_by_cancelling(&mut self, p: &Poly, facts: &[Poly], depth: usize) -> bool {
         // Any proof must cancel every negative term, so one of them decides. Products go first, because what cancels
         // them adds terms of lower degree; constants go last.
         let obstacles = p.terms.iter().filter(|(m, c)| self.is_obstacle(m, **c));

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 pub(super) type Mono = Vec<u32>;
 
 /// A polynomial; no coefficient is 0.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Poly {
     /// Coefficients.
     pub(super) terms: BTreeMap<Mono, i64>,
@@ -53,6 +53,15 @@ impl Poly {
             1 => self.terms.get(&vec![]).copied(),
             _ => None,
         }
+    }
+
+    /// True if `self - other` is a constant ≥ 0.
+    pub(super) fn exceeds(&self, other: &Poly) -> bool {
+        let constant = |p: &Poly| p.terms.get(&vec![]).copied().unwrap_or(0);
+        let rest = |p: &Poly| p.terms.len() - usize::from(p.terms.contains_key(&vec![]));
+        constant(self) >= constant(other)
+            && rest(self) == rest(other)
+            && self.terms.iter().all(|(m, c)| m.is_empty() || other.terms.get(m) == Some(c))
     }
 
     /// `self + k * other`

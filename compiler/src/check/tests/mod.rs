@@ -3,6 +3,7 @@
 mod elaborate;
 mod examples;
 mod mutants;
+mod prover;
 mod rules;
 
 use super::{Checked, Options, check};
