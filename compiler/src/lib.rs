@@ -8,6 +8,7 @@ pub mod cascade;
 pub mod check;
 pub mod diag;
 pub mod driver;
+pub mod explain;
 pub mod interp;
 pub mod lane;
 pub mod library;

@@ -78,10 +78,18 @@ impl Ir {
 
 impl Run {
     /// The level that the pass takes.
-    fn takes(&self) -> &'static str {
+    pub fn takes(&self) -> &'static str {
         match self {
             Run::Cascade(_) | Run::Stages(_) => "cascade",
             Run::Stream(_) => "stream",
+        }
+    }
+
+    /// The level that it gives.
+    pub fn gives(&self) -> &'static str {
+        match self {
+            Run::Cascade(_) => "cascade",
+            Run::Stages(_) | Run::Stream(_) => "stream",
         }
     }
 }
