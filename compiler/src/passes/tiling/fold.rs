@@ -9,7 +9,7 @@ use super::{Env, Res};
 use crate::cascade::{Expr as L1, Extent, RankId};
 use crate::tile::{AxisId, BufId, BufType, Expr, Stmt, Tile};
 use crate::types::{BinOp, DType, RedOp, UnOp};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// What is folded.
 pub(super) struct Fold<'e> {
@@ -28,13 +28,13 @@ pub(super) struct Fold<'e> {
 }
 
 /// A lowered leaf: one value folded over tile axes.
-struct Leaf {
-    dst: BufId,
-    op: RedOp,
-    over: Vec<AxisId>,
-    value: Expr,
-    conds: Vec<Expr>,
-    init: bool,
+pub(super) struct Leaf {
+    pub(super) dst: BufId,
+    pub(super) op: RedOp,
+    pub(super) over: Vec<AxisId>,
+    pub(super) value: Expr,
+    pub(super) conds: Vec<Expr>,
+    pub(super) init: bool,
 }
 
 /// Factors of a product by what they depend on.
@@ -161,70 +161,6 @@ impl Tiler<'_> {
             return Ok(());
         }
         self.generic(leaf)
-    }
-
-    /// `dst = fold of the value where the predicates hold`.
-    fn generic(&mut self, l: Leaf) -> Res<()> {
-        let identity = self.identity(l.dst, l.op)?;
-        let mut axes: BTreeSet<AxisId> = self.out.tile_axes(&l.value).into_iter().collect();
-        l.conds.iter().for_each(|c| axes.extend(self.out.tile_axes(c)));
-        let folded = l.over.iter().any(|k| axes.contains(k));
-        let mut value = l.value;
-        if folded && axes.len() > 2 {
-            value = self.heavy_factors(value, &l.conds, l.op);
-            value = self.masked(value, &l.conds, identity.clone());
-            value = self.parts(&value, axes.len());
-        } else {
-            value = self.masked(value, &l.conds, identity.clone());
-            if folded && is_heavy(&value) {
-                let axes: Vec<AxisId> = axes.into_iter().collect();
-                value = Expr::Local(self.materialise("t", value, &axes));
-            }
-        }
-        if l.over.is_empty() {
-            let op = (!l.init).then_some(l.op);
-            self.emit(Stmt::Map { dst: l.dst, op, value });
-            return Ok(());
-        }
-        if l.init {
-            self.emit(Stmt::Map { dst: l.dst, op: None, value: identity });
-        }
-        self.emit(Stmt::Reduce { dst: l.dst, op: l.op, over: l.over, value });
-        Ok(())
-    }
-
-    /// The dear factors of a sum in a tile of their own, masked as other accumulators mask them.
-    fn heavy_factors(&mut self, value: Expr, conds: &[Expr], op: RedOp) -> Expr {
-        let mut factors = vec![];
-        flatten(&value, &mut factors);
-        let (heavy, mut rest): (Vec<Expr>, Vec<Expr>) = factors.into_iter().partition(is_heavy);
-        let heavy = multiply(&heavy);
-        let axes = self.out.tile_axes(&heavy);
-        let fits = conds.iter().all(|c| self.out.tile_axes(c).iter().all(|a| axes.contains(a)));
-        if op != RedOp::Sum || rest.is_empty() || axes.is_empty() || axes.len() > 2 || !fits {
-            return value;
-        }
-        let heavy = self.masked(heavy, conds, Expr::Float(0.0));
-        rest.insert(0, Expr::Local(self.materialise("t", heavy, &axes)));
-        multiply(&rest)
-    }
-
-    /// Moves what depends on fewer axes than the fold, and is dear or gathers along the lanes, into tiles.
-    fn parts(&mut self, e: &Expr, fold_axes: usize) -> Expr {
-        let axes = self.out.tile_axes(e);
-        let lanes = axes.iter().any(|a| self.out.axis(*a).lane);
-        let mut reads = false;
-        e.walk(&mut |e| reads |= matches!(e, Expr::Global(..)));
-        if !axes.is_empty() && axes.len() < fold_axes.min(3) && (is_heavy(e) || (lanes && reads)) {
-            let name = first_name(&self.s.cascade, e);
-            return Expr::Local(self.materialise(&name, e.clone(), &axes));
-        }
-        e.map_children(&mut |c| self.parts(c, fold_axes))
-    }
-
-    /// The value where all predicates hold, the identity elsewhere.
-    pub(super) fn masked(&self, value: Expr, conds: &[Expr], identity: Expr) -> Expr {
-        if conds.is_empty() { value } else { Expr::select(Expr::all(conds.iter().cloned()), value, identity) }
     }
 
     /// Emits a sum over k as a product; false if the factors do not split.
@@ -376,7 +312,7 @@ pub(super) fn coords(e: &Expr) -> Vec<AxisId> {
 }
 
 /// Multiplicative factors: of products, quotients and negations.
-fn flatten(e: &Expr, out: &mut Vec<Expr>) {
+pub(super) fn flatten(e: &Expr, out: &mut Vec<Expr>) {
     match e {
         Expr::Binary(BinOp::Mul, a, b) => {
             flatten(a, out);
@@ -398,7 +334,7 @@ fn flatten(e: &Expr, out: &mut Vec<Expr>) {
     }
 }
 
-fn multiply(factors: &[Expr]) -> Expr {
+pub(super) fn multiply(factors: &[Expr]) -> Expr {
     factors.iter().cloned().reduce(|a, b| Expr::bin(BinOp::Mul, a, b)).unwrap_or(Expr::Float(1.0))
 }
 
@@ -419,7 +355,7 @@ pub(super) fn is_heavy(e: &Expr) -> bool {
 }
 
 /// A name for a tile made from the first tensor that is read.
-fn first_name(c: &crate::cascade::Cascade, e: &Expr) -> String {
+pub(super) fn first_name(c: &crate::cascade::Cascade, e: &Expr) -> String {
     let mut name = None;
     e.walk(&mut |e| {
         if let (Expr::Global(t, _), None) = (e, &name) {

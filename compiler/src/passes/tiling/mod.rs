@@ -5,6 +5,7 @@
 
 mod axes;
 mod fold;
+mod generic;
 mod lin;
 mod lower;
 mod memory;
@@ -13,8 +14,10 @@ mod pick;
 mod ranges;
 #[cfg(test)]
 mod ranges_tests;
+mod repair;
 mod reuse;
 mod scope;
+mod shared;
 #[cfg(test)]
 mod tests;
 mod tidy;

@@ -4,14 +4,15 @@
 //! identity nothing has been accumulated, so the repair is 1) and the block's own part, summed apart, is added.
 
 use super::fold::{Fold, is_heavy};
-use super::lower::simplify_binary;
 use super::ranges::{RangeCx, hull, ranges};
+use super::repair::moved;
 use super::scope::{State, Tiler};
+use super::shared::shared_parts;
 use super::{Env, Res};
 use crate::cascade::{Expr as L1, OutIdx, RankId, TensorId};
-use crate::stream::{Acc, Pass, Repair};
+use crate::stream::{Acc, Pass};
 use crate::tile::{AxisId, BufId, BufType, Expr, Range, Stmt, Tile};
-use crate::types::{BinOp, RedOp, UnOp};
+use crate::types::{BinOp, RedOp};
 use std::collections::BTreeMap;
 
 impl Tiler<'_> {
@@ -248,7 +249,7 @@ impl Tiler<'_> {
     }
 
     /// Tensors that an expression reads, through inline nodes.
-    fn reads(&self, e: &L1) -> Vec<TensorId> {
+    pub(super) fn reads(&self, e: &L1) -> Vec<TensorId> {
         let mut seen = vec![];
         let mut todo = e.reads();
         while let Some(t) = todo.pop() {
@@ -263,21 +264,17 @@ impl Tiler<'_> {
         seen
     }
 
-    /// A tile like `like` that holds a value.
-    fn beside(&mut self, like: BufId, suffix: &str, value: Expr) -> BufId {
-        let b = self.out.buf(like);
-        let (name, ty, axes) = (format!("{}_{suffix}", b.name), b.ty, b.axes.clone());
-        let dst = self.new_buf(&name, ty, &axes, self.level());
-        self.emit(Stmt::Map { dst, op: None, value });
-        dst
-    }
-
-    /// The driver, or 0 in its place while it is infinite: ∞ − ∞ is no number.
-    fn safe_driver(&mut self, b: BufId, op: RedOp) -> BufId {
-        if !matches!(op, RedOp::Max | RedOp::Min) || self.out.buf(b).ty != BufType::F32 {
-            return b;
+    /// Where a driver without a safe stand-in is still at its identity, what it drives stays at its own.
+    fn started(&self, acc: &Acc, drivers: &BTreeMap<TensorId, BufId>) -> Vec<Expr> {
+        let mut out = vec![];
+        for t in drivers.keys().filter(|t| self.follows(acc, **t)) {
+            let state = self.states[t].buf;
+            if self.stand_in.get(t) == Some(&state) && self.out.buf(state).ty == BufType::F32 {
+                let op = self.s.cascade.def(*t).and_then(|n| n.reduce.as_ref()).map_or(RedOp::Sum, |r| r.op);
+                out.push(moved(state, op));
+            }
         }
-        self.beside(b, "safe", Expr::select(moved(b, op), Expr::Local(b), Expr::Float(0.0)))
+        out
     }
 
     /// Adds a block to one accumulator.
@@ -298,6 +295,8 @@ impl Tiler<'_> {
             Some(r) => Some(self.repair(r, &env, drivers)?),
             None => None,
         };
+        let mut masks = masks.to_vec();
+        masks.extend(self.started(acc, drivers));
         let conds: Vec<L1> = n.fold.iter().filter(|c| !pass.domain.contains(c)).cloned().collect();
         let over = n.reduced().to_vec();
         let free: Vec<RankId> = over.into_iter().filter(|r| !pass.over.contains(r)).collect();
@@ -308,7 +307,7 @@ impl Tiler<'_> {
         } else {
             dst
         };
-        let f = Fold { dst: part, op, body: &n.body, conds: &conds, masks, stream };
+        let f = Fold { dst: part, op, body: &n.body, conds: &conds, masks: &masks, stream };
         self.fold(&f, &free, &env, apart)?;
         if !apart {
             return Ok(());
@@ -327,45 +326,6 @@ impl Tiler<'_> {
         }
         Ok(())
     }
-
-    /// Operator and operand by which the old state follows its drivers.
-    fn repair(&mut self, r: &Repair, env: &Env, drivers: &BTreeMap<TensorId, BufId>) -> Res<(BinOp, Expr)> {
-        let new = self.lower(r.expr(), env)?;
-        let saved = self.stand_in.clone();
-        let reads = self.reads(r.expr());
-        let mut guards = vec![];
-        for (t, old) in drivers.iter().filter(|(t, _)| reads.contains(t)) {
-            self.stand_in.insert(*t, *old);
-            let op = self.s.cascade.def(*t).and_then(|n| n.reduce.as_ref()).map_or(RedOp::Sum, |r| r.op);
-            guards.push(moved(*old, op));
-        }
-        let old = self.lower(r.expr(), env)?;
-        self.stand_in = saved;
-        let (how, by, none) = match r {
-            Repair::MulExp { base2, .. } => {
-                let op = if *base2 { UnOp::Exp2 } else { UnOp::Exp };
-                (BinOp::Mul, Expr::un(op, simplify_binary(BinOp::Sub, new, old)), 1.0)
-            }
-            Repair::MulRatio { .. } => (BinOp::Mul, Expr::bin(BinOp::Div, new, old), 1.0),
-            Repair::Add { .. } => (BinOp::Add, simplify_binary(BinOp::Sub, new, old), 0.0),
-        };
-        let by = if guards.is_empty() { by } else { Expr::select(Expr::all(guards), by, Expr::Float(none)) };
-        let axes = self.out.tile_axes(&by);
-        Ok((how, Expr::Local(self.materialise("r", by, &axes))))
-    }
-}
-
-/// True where a driver has left its identity.
-fn moved(b: BufId, op: RedOp) -> Expr {
-    let x = || Expr::Local(b);
-    match op {
-        RedOp::Max => Expr::bin(BinOp::Gt, x(), Expr::Float(f64::NEG_INFINITY)),
-        RedOp::Min => Expr::bin(BinOp::Lt, x(), Expr::Float(f64::INFINITY)),
-        RedOp::Sum | RedOp::Prod | RedOp::Any | RedOp::All | RedOp::ArgMax | RedOp::TopK => {
-            let id = || Expr::Float(op.identity().unwrap_or(0.0));
-            Expr::bin(BinOp::Or, Expr::bin(BinOp::Lt, x(), id()), Expr::bin(BinOp::Gt, x(), id()))
-        }
-    }
 }
 
 /// The operator of a fold between two values.
@@ -379,42 +339,4 @@ fn fold_op(op: RedOp) -> Option<BinOp> {
         RedOp::All => BinOp::And,
         RedOp::ArgMax | RedOp::TopK => return None,
     })
-}
-
-/// Dear subexpressions that occur in the bodies of several accumulators. Factors of a sum are left out: they are
-/// shared as operands, with the mask applied.
-fn shared_parts(t: &Tiler<'_>, accs: &[&Acc]) -> Vec<L1> {
-    let mut found: Vec<(L1, usize, usize)> = vec![];
-    for (i, acc) in accs.iter().enumerate() {
-        let n = t.node(acc);
-        let is_sum = n.reduce.as_ref().is_some_and(|r| r.op == RedOp::Sum);
-        n.body.walk(&mut |e| {
-            if is_heavy_l1(e) && !(is_sum && is_factor(&n.body, e)) {
-                match found.iter_mut().find(|(x, ..)| x == e) {
-                    Some((_, last, count)) if *last != i => (*last, *count) = (i, *count + 1),
-                    Some(_) => {}
-                    None => found.push((e.clone(), i, 1)),
-                }
-            }
-        });
-    }
-    found.into_iter().filter(|(.., count)| *count > 1).map(|(e, ..)| e).collect()
-}
-
-fn is_factor(body: &L1, e: &L1) -> bool {
-    match body {
-        b if b == e => true,
-        L1::Binary(BinOp::Mul, a, b) => is_factor(a, e) || is_factor(b, e),
-        L1::Binary(BinOp::Div, a, _) => is_factor(a, e),
-        L1::Unary(UnOp::Neg, a) => is_factor(a, e),
-        _ => false,
-    }
-}
-
-fn is_heavy_l1(e: &L1) -> bool {
-    match e {
-        L1::Unary(op, _) if is_heavy(&Expr::un(*op, Expr::Float(0.0))) => true,
-        L1::Read(..) => false,
-        _ => e.children().into_iter().any(is_heavy_l1),
-    }
 }

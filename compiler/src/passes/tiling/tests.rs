@@ -368,6 +368,27 @@ store o
 store t
 ",
     ),
+    (
+        "a repair by a ratio",
+        "cascade k
+rank P free
+rank M free
+in x f32 [P, M]
+out o f32 [P]
+let d f32 [P]
+let t f32 [P]
+d[p] = sum[m] acc f32 abs(x[p,m]) fold (m < p - 2)
+t[p] = sum[m] acc f32 x[p,m] / d[p] fold (m < p - 2)
+o[p] = t[p]
+place d state
+place t state
+stage o grid [p]
+pass [m] where (m < p - 2)
+acc d
+acc t repair ratio (1.0 / d[p])
+store o
+",
+    ),
 ];
 
 #[test]
@@ -404,4 +425,29 @@ fn text_is_read_back() {
         let printed = crate::tile::print(&k);
         assert_eq!(crate::tile::parse(&printed).as_ref(), Ok(&k), "{printed}");
     }
+}
+
+/// The examples of the language through the whole pipeline; recurrences have no stages yet.
+#[test]
+fn examples_of_the_language() {
+    let (file, diags) = crate::syntax::parse_str(include_str!("../../check/tests/examples.attn"));
+    assert!(diags.is_empty());
+    let set = [("E", "5"), ("F", "3"), ("D", "3"), ("R", "2")].map(|(a, b)| (a.to_string(), b.to_string()));
+    let (checked, _) = crate::check::check(&file, &crate::check::Options { set: set.to_vec() });
+    let ext = extents("B=2 H=4 G=2 P=5 M=11 T=6 Y=6 X=7 NP=3 MP=2 PG=16 C=5 J=2");
+    let mut done = 0;
+    for k in &checked.kernels {
+        let Some(c) = k.members.first() else { continue };
+        let mut l1 = c.clone();
+        let Ok(s) = crate::passes::run_cascade_passes(&mut l1).and_then(|_| crate::passes::to_stream(&l1)) else {
+            assert!(c.nodes.iter().any(|n| n.is_stateful()), "{}", c.name);
+            continue;
+        };
+        let k = to_tile(&s, &CpuCaps::PORTABLE).unwrap_or_else(|e| panic!("{}: {e:?}", c.name));
+        assert_eq!(crate::tile::parse(&crate::tile::print(&k)).as_ref(), Ok(&k), "{}", c.name);
+        let k = verify(k).unwrap_or_else(|e| panic!("{}: {e:#?}", c.name));
+        compare(&s, &k, &CpuCaps::PORTABLE, &ext, &|_| {});
+        done += 1;
+    }
+    assert!(done >= 11, "{done}");
 }
