@@ -178,6 +178,9 @@ impl Tiler<'_> {
                 (false, _) => b_conds.push(c.clone()),
             }
         }
+        if !l.conds.is_empty() && !self.move_inside(&mut s) {
+            return Ok(false);
+        }
         let on_lanes = |t: &Self, e: &[Expr]| e.iter().any(|c| t.out.tile_axes(c).iter().any(|a| Some(*a) == lane));
         if s.b.is_empty() && on_lanes(self, &b_conds) {
             s.b.push(Expr::Float(1.0));
@@ -190,6 +193,21 @@ impl Tiler<'_> {
         s.outer.append(&mut s.scale);
         self.contract(l, k, a, b, s.outer);
         Ok(true)
+    }
+
+    /// Under a mask nothing but numbers stays outside: of a row that sees nothing, the sum is 0 whatever its factor.
+    /// False if a factor fits neither operand.
+    fn move_inside(&self, s: &mut Split) -> bool {
+        let is_number = |e: &Expr| matches!(e, Expr::Float(x) if x.is_finite());
+        let (numbers, scale): (Vec<_>, Vec<_>) = std::mem::take(&mut s.scale).into_iter().partition(is_number);
+        let lanes = |e: &Expr| self.out.tile_axes(e).iter().any(|a| self.out.axis(*a).lane);
+        if s.outer.iter().any(lanes) {
+            return false;
+        }
+        s.scale = numbers;
+        s.b.extend(scale);
+        s.a.append(&mut s.outer);
+        true
     }
 
     fn split(&self, l: &Leaf, k: AxisId, lane: Option<AxisId>) -> Option<Split> {

@@ -1,8 +1,9 @@
 //! Tile kernels against the L1 interpreter, at ragged and degenerate extents, for every kind of CPU.
 
 use super::to_tile;
+use crate::cascade::Cascade;
 use crate::interp::{Tensors, random_inputs, run_cascade, run_tile};
-use crate::stream::{self, Stream};
+use crate::stream;
 use crate::target::CpuCaps;
 use crate::tile::{TileKernel, print_stages, verify};
 use std::collections::BTreeMap;
@@ -22,11 +23,11 @@ fn differs(a: f64, b: f64) -> bool {
 }
 
 #[track_caller]
-fn compare(s: &Stream, k: &TileKernel, caps: &CpuCaps, ext: &BTreeMap<String, i64>, change: &dyn Fn(&mut Tensors)) {
-    let scalars: BTreeMap<String, f64> = s.cascade.scalars.iter().map(|s| (s.name.clone(), 1.0)).collect();
-    let mut inputs = random_inputs(&s.cascade, ext, 7).expect("inputs");
+fn compare(c: &Cascade, k: &TileKernel, caps: &CpuCaps, ext: &BTreeMap<String, i64>, change: &dyn Fn(&mut Tensors)) {
+    let scalars: BTreeMap<String, f64> = c.scalars.iter().map(|s| (s.name.clone(), 1.0)).collect();
+    let mut inputs = random_inputs(c, ext, 7).expect("inputs");
     change(&mut inputs);
-    let want = run_cascade(&s.cascade, &inputs, &scalars, ext).expect("interpreter");
+    let want = run_cascade(c, &inputs, &scalars, ext).expect("interpreter");
     let got = run_tile(k, &inputs, &scalars, ext).unwrap_or_else(|e| panic!("{e} at {ext:?}\n{}", print_stages(k)));
     crate::lane::tests::agrees(k, caps, &inputs, &scalars, ext, &want);
     for (name, w) in &want {
@@ -48,7 +49,7 @@ fn check_with(text: &str, sizes: &[&str], change: &dyn Fn(&mut Tensors)) {
             panic!("{e:#?}\n{}", print_stages(&k));
         }
         for size in sizes {
-            compare(&s, &k, &caps, &extents(size), change);
+            compare(&s.cascade, &k, &caps, &extents(size), change);
         }
     }
 }
@@ -446,7 +447,7 @@ fn examples_of_the_language() {
         let k = to_tile(&s, &CpuCaps::PORTABLE).unwrap_or_else(|e| panic!("{}: {e:?}", c.name));
         assert_eq!(crate::tile::parse(&crate::tile::print(&k)).as_ref(), Ok(&k), "{}", c.name);
         let k = verify(k).unwrap_or_else(|e| panic!("{}: {e:#?}", c.name));
-        compare(&s, &k, &CpuCaps::PORTABLE, &ext, &|_| {});
+        compare(c, &k, &CpuCaps::PORTABLE, &ext, &|_| {});
         done += 1;
     }
     assert!(done >= 11, "{done}");
