@@ -105,3 +105,15 @@ fn recurrences_keep_their_generations() {
         ],
     );
 }
+
+#[test]
+fn unusual_kernels_are_accepted_and_execute() {
+    let (all, diags) = accepted(include_str!("variants.attn"), &[]);
+    assert_eq!(all.len(), 13);
+    all.iter().for_each(executes);
+    // The ragged last block of a selection, and a level that only the data bounds.
+    let warnings: Vec<&str> = diags.iter().map(|d| d.message.as_str()).collect();
+    let expected =
+        ["index `n // 8` of `chosen` may leave its dimension", "index `level[t, s]` of `lam` may leave its dimension"];
+    assert_eq!(warnings, expected);
+}
