@@ -2,7 +2,7 @@
 //!
 //! Floats round to nearest, ties to even, in one step from f64 (no double rounding through f32), with subnormals.
 //! f16, bf16, f32 overflow to infinity; the 8-bit floats saturate to their largest finite value, as hardware
-//! conversions do. Integers wrap around like a conversion of a wider integer; NaN becomes 0.
+//! conversions do. Integers are truncated and saturate; NaN becomes 0.
 
 use crate::types::DType;
 
@@ -16,9 +16,9 @@ impl DType {
             DType::Bf16 => round_float(x, 7, -126, 3.389_531_389_251_535_5e38, false),
             DType::F8E4M3 => round_float(x, 3, -6, 448.0, true),
             DType::F8E5M2 => round_float(x, 2, -14, 57344.0, true),
-            DType::I32 => f64::from(x as i64 as i32),
-            DType::I8 => f64::from(x as i64 as i8),
-            DType::U8 => f64::from(x as i64 as u8),
+            DType::I32 => f64::from(x as i32),
+            DType::I8 => f64::from(x as i8),
+            DType::U8 => f64::from(x as u8),
             DType::Bool => f64::from(u8::from(x != 0.0)),
         }
     }
@@ -86,9 +86,9 @@ mod tests {
     }
 
     #[test]
-    fn integers_wrap_and_bools_are_bits() {
-        assert_eq!(DType::I8.round(130.0), -126.0);
-        assert_eq!(DType::U8.round(-1.0), 255.0);
+    fn integers_saturate_and_bools_are_bits() {
+        assert_eq!(DType::I8.round(130.0), 127.0);
+        assert_eq!(DType::U8.round(-1.0), 0.0);
         assert_eq!(DType::I32.round(-3.0), -3.0);
         assert_eq!(DType::Bool.round(-3.0), 1.0);
         assert!(DType::F16.round(f64::NAN).is_nan());

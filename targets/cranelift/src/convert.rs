@@ -13,11 +13,13 @@ struct Small {
     mantissa_bits: u32,
     /// Has infinities; otherwise the largest code is the only NaN and the rest of its binade are numbers.
     infinite: bool,
+    /// Rounding saturates to the largest number, as hardware conversions to 8 bits do.
+    saturates: bool,
 }
 
-const F16: Small = Small { exponent_bits: 5, mantissa_bits: 10, infinite: true };
-const F8E5M2: Small = Small { exponent_bits: 5, mantissa_bits: 2, infinite: true };
-const F8E4M3: Small = Small { exponent_bits: 4, mantissa_bits: 3, infinite: false };
+const F16: Small = Small { exponent_bits: 5, mantissa_bits: 10, infinite: true, saturates: false };
+const F8E5M2: Small = Small { exponent_bits: 5, mantissa_bits: 2, infinite: true, saturates: true };
+const F8E4M3: Small = Small { exponent_bits: 4, mantissa_bits: 3, infinite: false, saturates: true };
 
 impl Small {
     fn bias(self) -> u32 {
@@ -38,15 +40,20 @@ impl Small {
         1 << (self.exponent_bits + self.mantissa_bits)
     }
 
-    /// The code of infinity, or of NaN where there is none.
-    fn overflow(self) -> u32 {
+    /// The first code that is no number: infinity, or NaN where there is none.
+    fn special(self) -> u32 {
         let top = ((1 << self.exponent_bits) - 1) << self.mantissa_bits;
         if self.infinite { top } else { self.sign() - 1 }
     }
 
+    /// What too large numbers become: infinity, or the largest number where the format saturates.
+    fn limit(self) -> u32 {
+        if self.saturates { self.special() - 1 } else { self.special() }
+    }
+
     /// A quiet NaN.
     fn nan(self) -> u32 {
-        if self.infinite { self.overflow() | 1 << (self.mantissa_bits - 1) } else { self.overflow() }
+        if self.infinite { self.special() | 1 << (self.mantissa_bits - 1) } else { self.special() }
     }
 }
 
@@ -79,7 +86,7 @@ fn decode(e: &mut Emit<'_, '_>, f: Small, code: Value) -> Value {
     let scaled = e.b.ins().fmul(unscaled, scale);
     let number = cast(e, types::I32, scaled);
     let special = e.b.ins().bor_imm_u(shifted, 0x7f80_0000);
-    let is_special = e.b.ins().icmp_imm_u(IntCC::UnsignedGreaterThanOrEqual, magnitude, i64::from(f.overflow()));
+    let is_special = e.b.ins().icmp_imm_u(IntCC::UnsignedGreaterThanOrEqual, magnitude, i64::from(f.special()));
     let bits = e.b.ins().select(is_special, special, number);
     let bits = e.b.ins().bor(bits, sign);
     cast(e, types::F32, bits)
@@ -95,9 +102,9 @@ fn encode(e: &mut Emit<'_, '_>, f: Small, x: Value) -> Value {
     let least_normal = i64::from((f.rebias() + 1) << 23);
     let is_small = e.b.ins().icmp_imm_u(IntCC::UnsignedLessThan, a, least_normal);
     let finite = e.b.ins().select(is_small, subnormal, normal);
-    let overflow = i32_const(e, f.overflow());
-    let is_over = e.b.ins().icmp(IntCC::UnsignedGreaterThan, finite, overflow);
-    let number = e.b.ins().select(is_over, overflow, finite);
+    let limit = i32_const(e, f.limit());
+    let is_over = e.b.ins().icmp(IntCC::UnsignedGreaterThan, finite, limit);
+    let number = e.b.ins().select(is_over, limit, finite);
     let nan = i32_const(e, f.nan());
     let is_nan = e.b.ins().icmp_imm_u(IntCC::UnsignedGreaterThan, a, 0x7f80_0000);
     let code = e.b.ins().select(is_nan, nan, number);

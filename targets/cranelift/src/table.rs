@@ -14,8 +14,8 @@ fn element(dtype: DType, x: f64) -> Vec<u8> {
         DType::F32 => (x as f32).to_le_bytes().to_vec(),
         DType::F16 => f16::from_f64(x).to_le_bytes().to_vec(),
         DType::Bf16 => bf16::from_f64(x).to_le_bytes().to_vec(),
-        DType::F8E4M3 => vec![small(x, 3, 7, 0x7e, 0x7f)],
-        DType::F8E5M2 => vec![small(x, 2, 15, 0x7b, 0x7c)],
+        DType::F8E4M3 => vec![small(x, 3, 7, 0x7e)],
+        DType::F8E5M2 => vec![small(x, 2, 15, 0x7b)],
         DType::I32 => (x as i32).to_le_bytes().to_vec(),
         DType::I8 => vec![(x as i8) as u8],
         DType::U8 => vec![x as u8],
@@ -23,8 +23,8 @@ fn element(dtype: DType, x: f64) -> Vec<u8> {
     }
 }
 
-/// An 8-bit float: the nearest code, ties to even, found by its definition. Tables are small.
-fn small(x: f64, mantissa: i32, bias: i32, max: u8, overflow: u8) -> u8 {
+/// An 8-bit float: the nearest code, ties to even, saturating, found by its definition. Tables are small.
+fn small(x: f64, mantissa: i32, bias: i32, max: u8) -> u8 {
     let sign = if x.is_sign_negative() { 0x80 } else { 0 };
     if x.is_nan() {
         return sign | 0x7f;
@@ -34,11 +34,9 @@ fn small(x: f64, mantissa: i32, bias: i32, max: u8, overflow: u8) -> u8 {
         let m = f64::from(m) / f64::from(1 << mantissa);
         if e == 0 { m * 2f64.powi(1 - bias) } else { (1.0 + m) * 2f64.powi(e - bias) }
     };
-    // `max + 1` stands for what rounding would reach if the exponents went on.
-    let a = x.abs().min(value(max + 1));
-    let above = (0..=max + 1).find(|c| value(*c) >= a).unwrap_or(max + 1);
+    let a = x.abs().min(value(max));
+    let above = (0..=max).find(|c| value(*c) >= a).unwrap_or(max);
     let below = above.saturating_sub(1);
     let (down, up) = (a - value(below), value(above) - a);
-    let code = if down < up || (down == up && above & 1 == 1) { below } else { above };
-    sign | if code > max { overflow } else { code }
+    sign | if down < up || (down == up && above & 1 == 1) { below } else { above }
 }

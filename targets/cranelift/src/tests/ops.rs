@@ -243,7 +243,8 @@ fn floor_division() {
 
 #[test]
 fn comparisons() {
-    let table: [(LaneCmp, fn(f64, f64) -> bool); 6] = [
+    type Definition = fn(f64, f64) -> bool;
+    let table: [(LaneCmp, Definition); 6] = [
         (LaneCmp::Eq, |a, b| a == b),
         (LaneCmp::Ne, |a, b| a != b),
         (LaneCmp::Lt, |a, b| a < b),
