@@ -7,7 +7,7 @@ use crate::cascade::{self, Cascade, Origin};
 use crate::check::{Checked, Options as CheckOptions, check};
 use crate::diag::{Code, Diagnostic, Refusal};
 use crate::lane::{self, LaneKernel};
-use crate::passes::{run_cascade_passes, to_stream, to_tile};
+use crate::passes::{PIPELINE, PassCx, Run, to_tile};
 use crate::stream::{self, Stream};
 use crate::syntax::parse_str;
 use crate::target::CpuCaps;
@@ -29,10 +29,8 @@ impl Default for Options {
 /// A kernel at one level.
 #[derive(Clone, Copy, Debug)]
 pub enum Level<'k> {
-    /// As checked.
+    /// Einsums.
     Cascade(&'k Cascade),
-    /// After the rewrites.
-    Rewritten(&'k Cascade),
     /// Stages of passes.
     Stream(&'k Stream),
     /// Tile programs.
@@ -46,7 +44,6 @@ impl Level<'_> {
     pub fn name(&self) -> &'static str {
         match self {
             Level::Cascade(_) => "cascade",
-            Level::Rewritten(_) => "rewritten cascade",
             Level::Stream(_) => "stream",
             Level::Tile(_) => "tile",
             Level::Lane(_) => "lane",
@@ -56,18 +53,19 @@ impl Level<'_> {
     /// The kernel as text.
     pub fn text(&self) -> String {
         match self {
-            Level::Cascade(c) | Level::Rewritten(c) => cascade::print(c),
+            Level::Cascade(c) => cascade::print(c),
             Level::Stream(s) => stream::print(s),
-            Level::Tile(t) => tile::print_stages(t),
+            Level::Tile(t) => tile::print(t),
             Level::Lane(l) => l.to_string(),
         }
     }
 
     fn verify(&self) -> Result<(), Vec<String>> {
         match self {
-            Level::Cascade(c) | Level::Rewritten(c) => cascade::verify(c),
-            Level::Stream(_) => Ok(()),
-            Level::Tile(t) => tile::verify((*t).clone()).map(|_| ()),
+            Level::Cascade(c) => cascade::verify(c),
+            Level::Stream(s) => stream::verify(s),
+            // Verified by value, where the lane lowering takes it.
+            Level::Tile(_) => Ok(()),
             Level::Lane(l) => lane::verify(l),
         }
     }
@@ -83,38 +81,60 @@ pub fn check_source(text: &str, set: &[(String, String)]) -> (Checked, Vec<Diagn
 
 /// Lowers one member of a kernel for a CPU.
 pub fn lower(c: &Cascade, caps: &CpuCaps, options: &Options) -> Result<LaneKernel, Vec<Refusal>> {
-    lower_observed(c, caps, options, &mut |_| {})
+    lower_observed(c, caps, options, &mut |_, _| {})
 }
 
-/// Like [`lower`]; `observe` sees the kernel at every level that it reaches.
+/// Like [`lower`]; `observe` sees the kernel as checked and after every pass, with the name of the pass.
 pub fn lower_observed(
     c: &Cascade,
     caps: &CpuCaps,
     options: &Options,
-    observe: &mut dyn FnMut(Level<'_>),
+    observe: &mut dyn FnMut(&str, Level<'_>),
 ) -> Result<LaneKernel, Vec<Refusal>> {
-    let mut reach = |level: Level<'_>| {
-        observe(level);
-        level.verify().map_err(|errors| vec![bug(level.name(), &errors)])
+    let mut reach = |pass: &str, level: Level<'_>| {
+        observe(pass, level);
+        level.verify().map_err(|errors| vec![bug(pass, level.name(), &errors)])
     };
-    reach(Level::Cascade(c))?;
-    let mut rewritten = c.clone();
-    if options.rewrite {
-        run_cascade_passes(&mut rewritten)?;
-        reach(Level::Rewritten(&rewritten))?;
-    }
-    let stream = to_stream(&rewritten)?;
-    reach(Level::Stream(&stream))?;
+    reach("check", Level::Cascade(c))?;
+    let stream = stream(c, options, &mut reach)?;
     let tile = to_tile(&stream, caps)?;
-    reach(Level::Tile(&tile))?;
-    let tile = crate::tile::verify(tile).map_err(|errors| vec![bug("tile", &errors)])?;
+    reach("tile", Level::Tile(&tile))?;
+    let tile = tile::verify(tile).map_err(|errors| vec![bug("tile", "tile", &errors)])?;
     let lane = lane::lower(&tile, caps)?;
-    reach(Level::Lane(&lane))?;
+    reach("lane", Level::Lane(&lane))?;
     Ok(lane)
 }
 
-fn bug(level: &str, errors: &[String]) -> Refusal {
-    let message = format!("bug in the compiler, please report it: the {level} of this kernel is not valid");
+/// The passes up to L2.
+fn stream(
+    c: &Cascade,
+    options: &Options,
+    reach: &mut impl FnMut(&str, Level<'_>) -> Result<(), Vec<Refusal>>,
+) -> Result<Stream, Vec<Refusal>> {
+    let (cx, mut cascade, mut stream) = (PassCx::of(c), c.clone(), None);
+    for pass in PIPELINE {
+        match (pass.run, &mut stream) {
+            (Run::Cascade(run), None) if options.rewrite => {
+                run(&mut cascade, &cx)?;
+                reach(pass.name, Level::Cascade(&cascade))?;
+            }
+            (Run::Stages(run), None) => {
+                let (staged, _) = run(&cascade, &cx)?;
+                reach(pass.name, Level::Stream(&staged))?;
+                stream = Some(staged);
+            }
+            (Run::Stream(run), Some(s)) => {
+                run(s, &cx)?;
+                reach(pass.name, Level::Stream(s))?;
+            }
+            (Run::Cascade(_) | Run::Stages(_), _) | (Run::Stream(_), None) => {}
+        }
+    }
+    stream.ok_or_else(|| vec![bug("stages", "stream", &["the pipeline makes none".to_string()])])
+}
+
+fn bug(pass: &str, level: &str, errors: &[String]) -> Refusal {
+    let message = format!("bug in the compiler, please report it: the {level} is not valid after `{pass}`");
     let mut refusal = Refusal::new(Code::INTERNAL, &Origin { span: u32::MAX, ..Origin::default() }, message);
     refusal.notes = errors.to_vec();
     refusal

@@ -4,11 +4,14 @@
 
 mod build;
 mod check;
+pub mod cpu;
+mod data;
 mod explain;
 mod lib_cmd;
 mod opt;
 mod render;
 mod run;
+mod settings;
 mod source;
 
 use clap::{Parser, Subcommand};

@@ -1,6 +1,10 @@
 //! Reading, parsing and checking a source file: what every command that takes a FILE starts with.
 
-use einattn_compiler::diag::{Diagnostic, SrcSpan};
+use crate::Io;
+use crate::render::{MessageFormat, diagnostics};
+use einattn_compiler::check::{Checked, Options, check};
+use einattn_compiler::diag::{Diagnostic, Refusal, SpanTable, SrcSpan, has_errors};
+use einattn_compiler::library::FILES;
 use einattn_compiler::syntax::{self, ast};
 use std::ops::Range;
 use std::path::Path;
@@ -25,6 +29,40 @@ impl Source {
         let text = String::from_utf8(bytes)
             .map_err(|e| format!("`{name}` is not UTF-8 text (byte {})", e.utf8_error().valid_up_to()))?;
         Ok(Source::parse(name, text))
+    }
+
+    /// Opens a path, or `lib:NAME`: a file of the library, or the library file that has this kernel, which is the second
+    /// result then.
+    pub(crate) fn open(place: &str) -> Result<(Source, Option<&str>), String> {
+        let Some(wanted) = place.strip_prefix("lib:") else { return Ok((Source::read(Path::new(place))?, None)) };
+        let library = || FILES.iter().map(|(name, text)| Source::parse(format!("lib:{name}"), (*text).to_string()));
+        if let Some(i) =
+            FILES.iter().position(|(name, _)| *name == wanted || name.strip_suffix(".attn") == Some(wanted))
+        {
+            return library().nth(i).map(|s| (s, None)).ok_or_else(|| format!("the library has no `{wanted}`"));
+        }
+        let has = |s: &Source| s.file.items.iter().any(|i| matches!(i, ast::Item::Kernel(k) if k.name.name == wanted));
+        let found = library().find(has).map(|s| (s, Some(wanted)));
+        found.ok_or_else(|| format!("the library has no kernel `{wanted}`; `attnc lib` lists it"))
+    }
+
+    /// Prints what the parser found; true if that refuses the file.
+    pub(crate) fn refused(&self, io: &mut Io) -> Result<bool, String> {
+        diagnostics(self, &self.diags, MessageFormat::Human, io)?;
+        Ok(has_errors(&self.diags))
+    }
+
+    /// Checks the file and prints what is wrong; `None` if that refuses it.
+    pub(crate) fn check(&self, set: &[(String, String)], io: &mut Io) -> Result<Option<Checked>, String> {
+        let (checked, diags) = check(&self.file, &Options { set: set.to_vec() });
+        diagnostics(self, &diags, MessageFormat::Human, io)?;
+        Ok((!has_errors(&diags)).then_some(checked))
+    }
+
+    /// Prints the refusals of a later stage.
+    pub(crate) fn refusals(&self, refusals: &[Refusal], spans: &SpanTable, io: &mut Io) -> Result<(), String> {
+        let diags: Vec<Diagnostic> = refusals.iter().map(|r| r.diagnostic(spans)).collect();
+        diagnostics(self, &diags, MessageFormat::Human, io)
     }
 
     /// Parses a text.

@@ -19,14 +19,13 @@ pub fn c_header(kernel: &LaneKernel) -> String {
         prepare = prepare_symbol(kernel),
         upper = name.to_uppercase(),
     );
-    for symbol in
-        std::iter::once(prepare_symbol(kernel)).chain((0..kernel.stages.len()).map(|i| stage_symbol(kernel, i)))
-    {
-        _ = writeln!(
-            out,
-            "void {symbol}(uint8_t *const *ptrs, int64_t *ints, const float *floats, uint8_t *scratch, int64_t begin, int64_t end);"
-        );
+    let parameters =
+        "uint8_t *const *ptrs, int64_t *ints, const float *floats, uint8_t *scratch, int64_t begin, int64_t end";
+    let stages: Vec<String> = (0..kernel.stages.len()).map(|i| stage_symbol(kernel, i)).collect();
+    for symbol in std::iter::once(prepare_symbol(kernel)).chain(stages.iter().cloned()) {
+        _ = writeln!(out, "void {symbol}({parameters});");
     }
+    _ = writeln!(out, "static void (*const {name}_stages[])({parameters}) = {{{}}};", stages.join(", "));
     for t in &kernel.tensors {
         if matches!(t.role, MemRole::Table(_)) {
             _ = writeln!(out, "extern const uint8_t {}[];", table_symbol(kernel, &t.name));

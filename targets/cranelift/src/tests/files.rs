@@ -48,6 +48,7 @@ fn the_header_names_every_slot() {
     let header = c_header(&sample());
     for line in [
         "void test_prepare(uint8_t *const *ptrs, int64_t *ints, const float *floats, uint8_t *scratch, int64_t begin, int64_t end);",
+        "static void (*const test_stages[])(uint8_t *const *ptrs, int64_t *ints, const float *floats, uint8_t *scratch, int64_t begin, int64_t end) = {test_stage0};",
         "extern const uint8_t test_table_t1[];",
         "  TEST_RANK_M = 0,",
         "  TEST_STRIDE_t1 = 2,",
