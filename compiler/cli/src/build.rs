@@ -133,7 +133,7 @@ fn objects(
         for member in &kernel.members {
             match lower(member, &CpuCaps::CRANELIFT, &Options::default()) {
                 Ok(mut lane) => {
-                    lane.name = member_name(member, kernel.members.len());
+                    lane.name = member_name(member, &kernel.members);
                     let object = emit_object(&lane, &arch).map_err(|e| e.to_string())?;
                     files.push(ArtifactFile { name: format!("{}.o", lane.name), bytes: object });
                     files.push(ArtifactFile { name: format!("{}.h", lane.name), bytes: c_header(&lane).into_bytes() });
@@ -152,12 +152,10 @@ fn objects(
     Ok((!refused).then_some(files))
 }
 
-/// The kernel's name, with its specialisation where there are several: `mha_E64_Tbf16`.
-fn member_name(c: &Cascade, members: usize) -> String {
-    if members == 1 {
-        return c.name.clone();
-    }
-    let spec = c.spec.iter().map(|(name, value)| format!("_{name}{value}"));
+/// The kernel's name, with what tells the member from the others: `mha_E64_Tbf16`.
+fn member_name(c: &Cascade, members: &[Cascade]) -> String {
+    let differs = |(i, pair): &(usize, &(String, String))| members.iter().any(|m| m.spec.get(*i) != Some(*pair));
+    let spec = c.spec.iter().enumerate().filter(differs).map(|(_, (name, value))| format!("_{name}{value}"));
     let text = format!("{}{}", c.name, spec.collect::<String>());
     text.chars().map(|ch| if ch.is_ascii_alphanumeric() { ch } else { '_' }).collect()
 }

@@ -79,6 +79,7 @@ pub(crate) fn run(args: &Args, io: &mut Io) -> CmdResult {
     let first = members.first().ok_or_else(|| format!("`{}` has no member to run", kernel.name.name))?;
     let inputs = inputs(first, &file, args, io)?;
     let (member, bindings) = choose(members, &inputs, &settings)?;
+    sizes(member, &bindings)?;
     if args.verbose && !member.spec.is_empty() {
         let spec: Vec<String> = member.spec.iter().map(|(k, v)| format!("{k} = {v}")).collect();
         written(writeln!(io.err, "member {}", spec.join(", ")))?;
@@ -152,6 +153,24 @@ fn choose<'c>(
         [one] => Err(one.clone()),
         all => Err(format!("no member of the kernel's specialisation set fits: {}", all.join("; "))),
     }
+}
+
+/// More elements than a machine holds; larger tensors are mistakes.
+const MOST_ELEMENTS: i64 = 1 << 34;
+
+/// Refuses tensors, results and intermediates alike, that no machine holds.
+fn sizes(c: &Cascade, bindings: &Bindings) -> Result<(), String> {
+    for t in &c.tensors {
+        let mut elements: i64 = 1;
+        for e in &t.dims {
+            let n = bindings.index(e).map_err(|f| format!("a dimension of `{}`: {f}", t.name))?;
+            elements = elements.saturating_mul(n);
+        }
+        if elements > MOST_ELEMENTS {
+            return Err(format!("`{}` would have {elements} elements", t.name));
+        }
+    }
+    Ok(())
 }
 
 fn interpret(c: &Cascade, inputs: &Tensors, settings: &Settings) -> Result<Outputs, String> {

@@ -13,7 +13,7 @@ fn cranelift_makes_objects_headers_and_manifests() {
     let text = std::fs::read_to_string(folder.path("made/scaled_Tbf16.json")).expect("a manifest");
     let json: serde_json::Value = serde_json::from_str(&text).expect("JSON");
     assert_eq!(json["kernel"], "scaled_Tbf16");
-    assert_eq!(json["specialised"], "T = bf16");
+    assert_eq!(json["specialised"], "T = bf16, W = 2");
     assert_eq!(json["tensors"][0]["dtype"], "bf16");
     assert_eq!(json["float_scalars"][0], "a");
     let header = std::fs::read_to_string(folder.path("made/scaled_Tf32.h")).expect("a header");

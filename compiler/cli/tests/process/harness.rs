@@ -21,10 +21,11 @@ kernel attention {
 }
 "#;
 
-/// Storage types, params, scalars and a rank that only an output has.
+/// Storage types, params, scalars and a rank whose extent is a scalar.
 pub(crate) const SCALED: &str = r#"
 kernel scaled {
-    rank N, R;
+    scalar reps: int;
+    rank N, R = reps;
     dtype T in {f32, bf16};
     param W: int = 2;
     scalar a: f32;
@@ -33,7 +34,7 @@ kernel scaled {
     in idx: i32[N];
     out y: T[R, N];
     out z: i32[N];
-    y[r, n] = if keep[n] { x[n] * a * float(W) + float(r) } else { 0.0 };
+    y[r, n] = if keep[n] { x[n] * (a * W) + r } else { 0.0 };
     z[n] = idx[n] + W;
 }
 "#;

@@ -81,7 +81,7 @@ fn types_params_scalars_and_extents() {
     for target in TARGETS {
         let folder = Folder::new("types_params_scalars_and_extents");
         scaled(&folder, Dtype::F32, (Dtype::U8, vec![1, 0, 1]));
-        let run = folder.attnc(&[&RUN[..], &["--target", target, "--set", "R=2", "-v"]].concat());
+        let run = folder.attnc(&[&RUN[..], &["--target", target, "--set", "reps=2", "-v"]].concat());
         run.succeeded();
         assert_eq!(folder.read_f32("out.safetensors", "y"), [1.0, 0.0, 3.0, 2.0, 0.0, 4.0], "{target}");
         let ints: Vec<u8> = [12i32, 22, -3].iter().flat_map(|x| x.to_le_bytes()).collect();
@@ -91,7 +91,7 @@ fn types_params_scalars_and_extents() {
 
         // Values on the command line win over those of the file; the file's type chooses the member.
         scaled(&folder, Dtype::BF16, (Dtype::BOOL, vec![1, 1, 1]));
-        let set = ["--target", target, "--set", "R=1", "--set", "a=2", "--set", "W=3"];
+        let set = ["--target", target, "--set", "reps=1", "--set", "a=2", "--set", "W=3"];
         folder.attnc(&[&RUN[..], &set].concat()).succeeded();
         let (dtype, shape, bytes) = folder.read("out.safetensors", "y");
         assert_eq!((dtype, shape), (Dtype::BF16, vec![1, 3]), "{target}");
@@ -107,14 +107,14 @@ fn what_does_not_fit_is_said() {
     let folder = Folder::new("what_does_not_fit_is_said");
     scaled(&folder, Dtype::F32, (Dtype::U8, vec![1, 0, 2]));
     let with = |more: &[&str]| folder.attnc(&[&RUN[..], more].concat());
-    with(&["--set", "R=2"]).failed("element 2 of `keep` is 2, which bool cannot hold");
+    with(&["--set", "reps=2"]).failed("element 2 of `keep` is 2, which bool cannot hold");
     scaled(&folder, Dtype::F32, (Dtype::F32, f32s(&[1.0; 3])));
-    with(&["--set", "R=2"]).failed("`keep` holds f32, its declaration says bool");
+    with(&["--set", "reps=2"]).failed("`keep` holds f32, its declaration says bool");
     scaled(&folder, Dtype::F32, (Dtype::U8, vec![1, 0, 1]));
-    with(&[]).failed("the extent of rank `R` follows from no input and is not given");
-    with(&["--set", "X=2"]).failed("`scaled` has no `X` to set; it has N, R, T, W, a");
-    with(&["--set", "R"]).failed("`--set R` is not NAME=VALUE");
-    with(&["--set", "N=4", "--set", "R=1"]).failed("a dimension of `x` is 3, expected 4");
+    with(&[]).failed("scalar `reps` is not given");
+    with(&["--set", "X=2"]).failed("`scaled` has no `X` to set; it has reps, N, T, W, a");
+    with(&["--set", "a"]).failed("`--set a` is not NAME=VALUE");
+    with(&["--set", "N=4", "--set", "reps=1"]).failed("a dimension of `x` is 3, expected 4");
     with(&["nothing"]).failed("`scaled.attn` has no kernel `nothing`; it has scaled");
     folder
         .attnc(&["run", "lib:nothing", "--in", "in.safetensors", "--out", "o"])
@@ -149,8 +149,10 @@ fn a_wrong_program_is_refused_with_its_diagnostics() {
 fn no_input_makes_it_panic() {
     let folder = Folder::new("no_input_makes_it_panic");
     scaled(&folder, Dtype::F32, (Dtype::U8, vec![1, 0, 1]));
-    let huge = format!("R={}", i64::MAX);
-    for set in ["R=-1", "R=x", "W=x", "W=1.5", "T=f64", "T=", "=", "R=99999999999999999999", &huge, "a=nan", "N=0"] {
+    let huge = format!("reps={}", i64::MAX);
+    for set in
+        ["reps=-1", "reps=x", "W=x", "W=1.5", "T=f64", "T=", "=", "reps=99999999999999999999", &huge, "a=nan", "N=0"]
+    {
         for target in TARGETS {
             let run = folder.attnc(&[&RUN[..], &["--target", target, "--set", set]].concat());
             assert!(matches!(run.code, Some(0..=2)), "--set {set} on {target}: {:?}\n{}", run.code, run.err);
