@@ -1,6 +1,6 @@
 //! One function: a flat match over instructions and operations.
 
-use crate::{names, put, refuse};
+use crate::{inline, names, put, refuse};
 use einattn_compiler::diag::Refusal;
 use einattn_compiler::lane::{Func, Inst, LaneBin, LaneCmp, LaneKernel, LaneUn, MemTensor, Op, Ty, Val, Var};
 use einattn_compiler::types::DType;
@@ -13,7 +13,10 @@ pub(crate) fn function(
     func: &Func,
     features: Option<&str>,
 ) -> Result<(), Refusal> {
-    let mut e = Emit { kernel, func, literals: vec![None; func.vals.len()], local: vec![false; func.vars.len()], out };
+    let mut uses = vec![0; func.vals.len()];
+    inline::count_uses(&func.body, &mut uses);
+    let texts = vec![None; func.vals.len()];
+    let mut e = Emit { kernel, func, texts, uses, local: vec![false; func.vars.len()], out };
     e.home_variables();
     if let Some(features) = features {
         e.line(1, format_args!("#[target_feature(enable = \"{features}\")]"));
@@ -38,8 +41,10 @@ pub(crate) fn function(
 struct Emit<'a> {
     kernel: &'a LaneKernel,
     func: &'a Func,
-    /// Literals, written where they are used.
-    literals: Vec<Option<String>>,
+    /// Literals and expressions that are written where they are used.
+    texts: Vec<Option<String>>,
+    /// How often each value is used.
+    uses: Vec<usize>,
     /// Variables that are declared by their first assignment.
     local: Vec<bool>,
     out: &'a mut String,
@@ -116,20 +121,49 @@ impl Emit<'_> {
     }
 
     fn v(&self, v: Val) -> String {
-        self.literals[v.0 as usize].clone().unwrap_or_else(|| format!("v{}", v.0))
+        self.texts[v.0 as usize].clone().unwrap_or_else(|| format!("v{}", v.0))
     }
 
     fn block(&mut self, insts: &[Inst], depth: usize) -> Result<(), Refusal> {
-        insts.iter().try_for_each(|i| self.inst(i, depth))
+        for (i, inst) in insts.iter().enumerate() {
+            if let Inst::Let(v, op) = inst
+                && self.inline(*v, op, &insts[i + 1..])?
+            {
+                continue;
+            }
+            self.inst(inst, depth)?;
+        }
+        Ok(())
+    }
+
+    /// Keeps the text of a value for its use if that reads well and changes nothing.
+    fn inline(&mut self, v: Val, op: &Op, rest: &[Inst]) -> Result<bool, Refusal> {
+        let uses = self.uses[v.0 as usize];
+        if let Op::Get(var) = op {
+            let same = inline::uses_before_set(rest, v, *var) == uses;
+            if same {
+                self.texts[v.0 as usize] = Some(format!("x{}", var.0));
+            }
+            return Ok(same);
+        }
+        if uses != 1 || !inline::is_call(self.func, op) || !rest.first().is_some_and(|i| inline::uses(i, v) == 1) {
+            return Ok(false);
+        }
+        let text = self.operation(op)?;
+        let short = text.len() <= 80;
+        if short {
+            self.texts[v.0 as usize] = Some(text);
+        }
+        Ok(short)
     }
 
     fn inst(&mut self, inst: &Inst, depth: usize) -> Result<(), Refusal> {
         match inst {
             Inst::Comment(text) => self.line(depth, format_args!("// {text}")),
             Inst::Let(v, op) => match op {
-                Op::ConstI(c) => self.literals[v.0 as usize] = Some(names::int(*c)),
-                Op::ConstF(c) => self.literals[v.0 as usize] = Some(names::float(*c)),
-                Op::ConstB(c) => self.literals[v.0 as usize] = Some(c.to_string()),
+                Op::ConstI(c) => self.texts[v.0 as usize] = Some(names::int(*c)),
+                Op::ConstF(c) => self.texts[v.0 as usize] = Some(names::float(*c)),
+                Op::ConstB(c) => self.texts[v.0 as usize] = Some(c.to_string()),
                 Op::Int(slot) => {
                     let what = names::slot(self.kernel, *slot);
                     self.line(depth, format_args!("let v{} = *ints.add({slot}); // {what}", v.0));

@@ -6,6 +6,7 @@
 
 pub mod expand;
 mod func;
+mod inline;
 mod launcher;
 mod names;
 mod request;
