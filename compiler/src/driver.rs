@@ -5,10 +5,11 @@
 
 use crate::cascade::{self, Cascade, Origin};
 use crate::check::{Checked, Options as CheckOptions, check};
-use crate::diag::{Code, Diagnostic, Refusal};
+use crate::diag::{Code, Diagnostic, Refusal, SrcSpan};
 use crate::lane::{self, LaneKernel};
 use crate::passes::{PIPELINE, PassCx, Run, to_tile};
 use crate::stream::{self, Stream};
+use crate::syntax::ast::{File, Item};
 use crate::syntax::parse_str;
 use crate::target::CpuCaps;
 use crate::tile::{self, TileKernel};
@@ -73,10 +74,45 @@ impl Level<'_> {
 
 /// Parses and checks a text. `set` gives values of params, extents of ranks and types of `dtype` variables.
 pub fn check_source(text: &str, set: &[(String, String)]) -> (Checked, Vec<Diagnostic>) {
-    let (file, mut diags) = parse_str(text);
-    let (checked, more) = check(&file, &CheckOptions { set: set.to_vec() });
-    diags.extend(more);
-    (checked, diags)
+    let (file, parsed) = parse_str(text);
+    let (checked, found) = check(&file, &CheckOptions { set: set.to_vec() });
+    (checked, merge(&file, parsed, found))
+}
+
+/// The diagnostics of the parser and of the checker, without what follows from statements that were not parsed: their names
+/// are missing, and nothing that they define is defined.
+pub fn merge(file: &File, parsed: Vec<Diagnostic>, checked: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    let place = |span: SrcSpan| (span.start.start(), span.end.end());
+    let within = |d: &Diagnostic, item: SrcSpan| {
+        let (at, (start, end)) = (d.span.start.start(), place(item));
+        start <= at && at <= end
+    };
+    let items: Vec<SrcSpan> = file.items.iter().map(Item::span).collect();
+    let lost_item = parsed.iter().any(|d| !items.iter().any(|i| within(d, *i)));
+    let broken: Vec<SrcSpan> = items.into_iter().filter(|i| parsed.iter().any(|d| within(d, *i))).collect();
+    let follows = |d: &Diagnostic| match d.code {
+        Code::NAME if lost_item => true,
+        Code::NAME | Code::OUT | Code::EXT | Code::STATE => broken.iter().any(|i| within(d, *i)),
+        _ => false,
+    };
+    let news = checked.into_iter().filter(|d| !follows(d)).collect::<Vec<_>>();
+    parsed.into_iter().chain(news).collect()
+}
+
+/// Errors that show only when kernels are lowered: promises about passes that are not kept. What some target cannot compile
+/// is not among them, because the program is right.
+pub fn check_promises(checked: &Checked) -> Vec<Diagnostic> {
+    let mut out: Vec<Diagnostic> = vec![];
+    for cascade in checked.kernels.iter().flat_map(|k| &k.members) {
+        for refusal in to_stream(cascade).err().into_iter().flatten().filter(|r| r.code != Code::UNSUPPORTED) {
+            let d = refusal.diagnostic(&checked.spans);
+            // Members of one kernel break the same promise.
+            if !out.iter().any(|o| o.message == d.message && o.span.start.start() == d.span.start.start()) {
+                out.push(d);
+            }
+        }
+    }
+    out
 }
 
 /// Lowers one member of a kernel for a CPU.

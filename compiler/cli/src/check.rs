@@ -4,7 +4,7 @@ use crate::render::{MessageFormat, diagnostics};
 use crate::source::Source;
 use crate::{CmdResult, Io, Outcome, written};
 use einattn_compiler::diag::has_errors;
-use einattn_compiler::syntax::ast::Item;
+use einattn_compiler::driver::check_promises;
 use std::path::PathBuf;
 
 /// Arguments.
@@ -24,9 +24,11 @@ pub(crate) fn run(args: &Args, io: &mut Io) -> CmdResult {
     let mut kernels = 0;
     for path in &args.files {
         let source = Source::read(path)?;
-        diagnostics(&source, &source.diags, args.message_format, io)?;
-        refused |= has_errors(&source.diags);
-        kernels += source.file.items.iter().filter(|i| matches!(i, Item::Kernel(_))).count();
+        let (checked, mut diags) = source.checked(&[]);
+        diags.extend(check_promises(&checked));
+        diagnostics(&source, &diags, args.message_format, io)?;
+        refused |= has_errors(&diags);
+        kernels += checked.kernels.len();
     }
     if refused {
         return Ok(Outcome::Refused);

@@ -3,7 +3,6 @@
 use crate::render::{MessageFormat, diagnostics};
 use crate::source::Source;
 use crate::{CmdResult, Io, Outcome, written};
-use einattn_compiler::check::{Options, check};
 use einattn_compiler::diag::{CODES, has_errors};
 use std::path::Path;
 
@@ -41,8 +40,7 @@ pub(crate) fn run(args: &Args, io: &mut Io) -> CmdResult {
 /// Explains the kernels of a file, one member of every specialisation set.
 fn kernels(args: &Args, io: &mut Io) -> CmdResult {
     let source = Source::read(Path::new(&args.what))?;
-    let (checked, more) = check(&source.file, &Options { set: args.set.clone() });
-    let all: Vec<_> = source.diags.iter().cloned().chain(more).collect();
+    let (checked, all) = source.checked(&args.set);
     diagnostics(&source, &all, MessageFormat::Human, io)?;
     if has_errors(&all) {
         return Ok(Outcome::Refused);

@@ -4,6 +4,7 @@ use crate::Io;
 use crate::render::{MessageFormat, diagnostics};
 use einattn_compiler::check::{Checked, Options, check};
 use einattn_compiler::diag::{Diagnostic, Refusal, SpanTable, SrcSpan, has_errors};
+use einattn_compiler::driver::merge;
 use einattn_compiler::library::FILES;
 use einattn_compiler::syntax::{self, ast};
 use std::ops::Range;
@@ -69,6 +70,12 @@ impl Source {
     pub(crate) fn parse(name: String, text: String) -> Source {
         let (file, diags) = syntax::parse_str(&text);
         Source { name, text, file, diags }
+    }
+
+    /// Checks what could be parsed. The diagnostics are those of the parser and of the checker.
+    pub(crate) fn checked(&self, set: &[(String, String)]) -> (Checked, Vec<Diagnostic>) {
+        let (checked, found) = check(&self.file, &Options { set: set.to_vec() });
+        (checked, merge(&self.file, self.diags.clone(), found))
     }
 
     /// The bytes of a span, inside of the text whatever the span is.

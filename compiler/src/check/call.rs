@@ -8,6 +8,7 @@ use crate::cascade::Expr;
 use crate::diag::{Code, Diagnostic, SrcSpan};
 use crate::syntax::ast::{self, Binary, ExprKind, FnDef, Ident, MaskDef, TypeKind};
 use crate::types::{BinOp, DType, UnOp, ValueType};
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 /// Functions of one float.
@@ -35,6 +36,8 @@ const BIG_ARGUMENT: usize = 48;
 const MAX_ARGUMENT: usize = 10_000;
 /// Calls nest at most this deep.
 const MAX_CALLS: usize = 16;
+/// A statement expands at most this many calls: calls of calls multiply.
+const MAX_EXPANSIONS: usize = 1024;
 
 impl Elab<'_> {
     /// `f(..)`
@@ -126,6 +129,15 @@ impl Elab<'_> {
         }
         if self.scope.calls.len() >= MAX_CALLS {
             return self.error(Code::NAME, f.span, format!("calls nest more than {MAX_CALLS} deep"));
+        }
+        self.stmt.calls += 1;
+        match self.stmt.calls.cmp(&MAX_EXPANSIONS) {
+            Ordering::Less => {}
+            Ordering::Equal => {
+                let message = format!("this statement expands more than {MAX_EXPANSIONS} calls");
+                return self.error(Code::NAME, f.span, message);
+            }
+            Ordering::Greater => return Err(Reported),
         }
         let calls = [&self.scope.calls[..], std::slice::from_ref(&f.name)].concat();
         let vars = self.scope.vars.clone();

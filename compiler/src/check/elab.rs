@@ -79,6 +79,8 @@ pub(super) struct StmtCx {
     pub(super) origin: Origin,
     /// Type of nested float results: f32, or f64 if the statement says so.
     pub(super) float: Option<DType>,
+    /// Calls expanded so far.
+    pub(super) calls: usize,
 }
 
 /// Elaboration of one member of a kernel.

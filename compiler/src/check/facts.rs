@@ -436,7 +436,8 @@ impl Prover<'_, '_> {
             } else {
                 x.add(&d.mul(&rest)?, 1)?
             };
-            let d_pos = d.constant().is_some_and(|d| d > 0) || self.prove(&d.add(&Poly::int(1), -1)?, facts, 2);
+            let d_pos = d.constant().is_some_and(|d| d > 0)
+                || self.prove(&d.add(&Poly::int(1), -1)?, facts, (depth - 1).min(2));
             if (d_pos || self.prove(&rest, facts, depth - 1)) && self.prove(&scaled, facts, depth - 1) {
                 return Some(true);
             }

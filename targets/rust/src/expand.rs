@@ -79,9 +79,9 @@ fn caller_tensors(kernel: &LaneKernel) -> Vec<String> {
 
 /// Expansion of `attn! { tokens }`.
 pub fn tokens(input: TokenStream) -> TokenStream {
-    let (file, mut diags) = einattn_compiler::syntax::parse(input);
+    let (file, parsed) = einattn_compiler::syntax::parse(input);
     let (checked, found) = check::check(&file, &check::Options::default());
-    diags.extend(found);
+    let mut diags = driver::merge(&file, parsed, found);
     let sources = kernels(&checked, &mut diags);
     let spans = name_spans(&file);
     let mut out: TokenStream =
@@ -124,9 +124,10 @@ fn foreign(
 ) -> TokenStream {
     // The fallback lexer knows lines and columns of the text's tokens.
     proc_macro2::fallback::force();
-    let (file, mut diags) = einattn_compiler::syntax::parse_str(text);
-    let (checked, found) = check::check(&select(file), &check::Options { set: set.to_vec() });
-    diags.extend(found);
+    let (file, parsed) = einattn_compiler::syntax::parse_str(text);
+    let file = select(file);
+    let (checked, found) = check::check(&file, &check::Options { set: set.to_vec() });
+    let mut diags = driver::merge(&file, parsed, found);
     let sources = kernels(&checked, &mut diags);
     let errors: Vec<String> = diags
         .iter()
