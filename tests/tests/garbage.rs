@@ -1,0 +1,321 @@
+//! Broken programs: two thousand mutants of the library and of the examples, and texts that were never programs, go through
+//! everything that a user's text reaches. Nothing may panic, and nothing may take a second.
+
+use einattn_compiler::diag::{Code, Diagnostic, has_errors};
+use einattn_compiler::library::FILES;
+use einattn_compiler::syntax::{ast, parse_str, print};
+use einattn_compiler::target::CpuCaps;
+use einattn_compiler::{check, driver};
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
+
+const EXAMPLES: &str = include_str!("../../compiler/testdata/examples.attn");
+const MUTANTS: usize = 2000;
+/// For a program of ordinary size.
+const LIMIT: Duration = Duration::from_secs(1);
+/// For a program that is big on purpose, in a build without optimisation.
+const BIG_LIMIT: Duration = Duration::from_secs(10);
+
+/// Refusals that blame the compiler and are right: kernels that no CPU target compiles yet.
+const KNOWN: &[&str] = &["an expression that must be uniform depends on the lane axis"];
+
+/// A small generator of numbers (SplitMix64), so that a failure can be repeated.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    fn below(&mut self, n: usize) -> usize {
+        (self.next() % n.max(1) as u64) as usize
+    }
+
+    fn pick<'a, T: ?Sized>(&mut self, list: &[&'a T]) -> &'a T {
+        list[self.below(list.len())]
+    }
+}
+
+/// Every item of the library and the examples, as text.
+fn items() -> Vec<String> {
+    let texts = FILES.iter().map(|(_, text)| *text).chain([EXAMPLES]);
+    let files = texts.map(|text| parse_str(text).0);
+    let single = |item: ast::Item| print(&ast::File { docs: vec![], items: vec![item] });
+    files.flat_map(|file| file.items).map(single).collect()
+}
+
+/// Cuts a text into words, numbers, single characters and white space.
+fn tokens(text: &str) -> Vec<&str> {
+    let mut out = vec![];
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        let class = |c: char| {
+            if c.is_alphanumeric() || c == '_' {
+                0
+            } else if c.is_whitespace() {
+                1
+            } else {
+                2
+            }
+        };
+        let len = match class(first) {
+            2 => first.len_utf8(),
+            k => rest.find(|c| class(c) != k).unwrap_or(rest.len()),
+        };
+        let (token, tail) = rest.split_at(len);
+        out.push(token);
+        rest = tail;
+    }
+    out
+}
+
+/// Tokens that tend to be trouble.
+const TROUBLE: &[&str] = &[
+    "0",
+    "1",
+    "-1",
+    "9223372036854775807",
+    "99999999999999999999",
+    "1e308",
+    "1e-320",
+    "0.0",
+    "-",
+    "!",
+    "(",
+    ")",
+    "[",
+    "]",
+    "{",
+    "}",
+    ";",
+    ",",
+    "=",
+    "==",
+    "<",
+    "&&",
+    "||",
+    "/",
+    "%",
+    "*",
+    "+",
+    "as",
+    "where",
+    "if",
+    "else",
+    "in",
+    "rank",
+    "iter",
+    "state",
+    "init",
+    "let",
+    "view",
+    "const",
+    "assert",
+    "sum[e]",
+    "max[m]",
+    "softmax[m]",
+    "topk[m]",
+    "argmax[m]",
+    "any[m]",
+    "or(0,1)",
+    "passes(M)",
+    "true",
+    "false",
+    "f16",
+    "i32",
+    "bool",
+    "int",
+    "T",
+    "M",
+    "m",
+    "t+1",
+    "b",
+    "E",
+    "H / G",
+    "P - P",
+    "#[sorted]",
+    "#[range(0, -1)]",
+    "#[empty(-inf)]",
+    "#",
+    "'",
+    "\"",
+    "é",
+    "×",
+    "\u{0}",
+    "\\",
+    "/*",
+    "//",
+    "///",
+    "$",
+    "..",
+    "p / 0",
+    "p % 0",
+    "rank Z = 0;",
+    "rank Z = M - M;",
+    "1 / 0",
+    "ilog2(0)",
+    "q[q[0]]",
+    "log(0.0)",
+    "exp(1e9)",
+    "mask",
+    "kernel",
+];
+
+fn mutant(items: &[String], random: &mut Random) -> String {
+    let mut toks: Vec<String> = tokens(&items[random.below(items.len())]).into_iter().map(String::from).collect();
+    for _ in 0..=random.below(4) {
+        if toks.is_empty() {
+            break;
+        }
+        let (at, other) = (random.below(toks.len()), random.below(toks.len()));
+        match random.below(9) {
+            0 => drop(toks.remove(at)),
+            1 => toks.insert(at, toks[other].clone()),
+            2 => toks.swap(at, other),
+            3 | 4 => toks[at] = random.pick(TROUBLE).to_string(),
+            5 => toks.insert(at, random.pick(TROUBLE).to_string()),
+            6 => toks[at] = toks[other].clone(),
+            7 => toks.truncate(at),
+            _ => {
+                let foreign = tokens(&items[random.below(items.len())]);
+                toks[at] = (*random.pick(&foreign)).to_string();
+            }
+        }
+    }
+    toks.concat()
+}
+
+/// Everything that is done with a text before a target makes code from it. True if the text was accepted.
+fn pipeline(text: &str) -> bool {
+    let (file, parsed) = parse_str(text);
+    if parsed.is_empty() {
+        let printed = print(&file);
+        assert_eq!(print(&parse_str(&printed).0), printed, "printing is stable");
+    }
+    let (checked, found) = check::check(&file, &check::Options::default());
+    let diags = driver::merge(&file, parsed, found);
+    messages_are_sane(&diags);
+    messages_are_sane(&driver::check_promises(&checked));
+    for cascade in checked.kernels.iter().flat_map(|k| k.members.iter().take(2)) {
+        for caps in [CpuCaps::AVX512, CpuCaps::CRANELIFT] {
+            let refusals = driver::lower(cascade, &caps, &driver::Options::default()).err().unwrap_or_default();
+            let bug = refusals.iter().find(|r| r.code == Code::INTERNAL && !KNOWN.contains(&r.message.as_str()));
+            assert!(bug.is_none(), "{bug:?}");
+        }
+    }
+    !has_errors(&diags)
+}
+
+fn messages_are_sane(diags: &[Diagnostic]) {
+    for d in diags {
+        assert!(!d.message.is_empty() && !d.message.contains('\n'), "{:?}", d.message);
+    }
+}
+
+/// Runs the pipeline on a text, again if it was slow: the machine may have been busy. Says what went wrong.
+fn attempt(text: &str, limit: Duration) -> Result<bool, String> {
+    let mut time = Duration::ZERO;
+    for _ in 0..3 {
+        let start = Instant::now();
+        let accepted = catch_unwind(AssertUnwindSafe(|| pipeline(text))).map_err(|p| panic_text(&*p))?;
+        time = start.elapsed();
+        if time <= limit {
+            return Ok(accepted);
+        }
+    }
+    Err(format!("took {time:?}"))
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    format!("panic: {}", text.unwrap_or_default())
+}
+
+#[track_caller]
+fn report(failures: &[(String, String)]) {
+    let shown: Vec<String> = failures.iter().take(5).map(|(text, why)| format!("{why}\n{text}\n")).collect();
+    assert!(failures.is_empty(), "{} failures, the first:\n{}", failures.len(), shown.join("\n"));
+}
+
+#[test]
+fn mutants_do_no_harm() {
+    let items = items();
+    let mut random = Random(1);
+    let mut failures = vec![];
+    let mut accepted = 0;
+    for _ in 0..MUTANTS {
+        let text = mutant(&items, &mut random);
+        match attempt(&text, LIMIT) {
+            Ok(ok) => accepted += usize::from(ok),
+            Err(why) => failures.push((text, why)),
+        }
+    }
+    report(&failures);
+    // Neither are the mutants all harmless, nor do all fail at the first look.
+    assert!((MUTANTS / 100..MUTANTS / 2).contains(&accepted), "{accepted} of {MUTANTS} mutants were accepted");
+}
+
+#[test]
+fn noise_does_no_harm() {
+    let mut random = Random(2);
+    let mut failures = vec![];
+    for i in 0..500 {
+        let len = random.below(300);
+        let text: String = match i % 3 {
+            0 => (0..len).map(|_| char::from(random.next() as u8)).collect(),
+            1 => (0..len).map(|_| random.pick(TROUBLE)).collect::<Vec<_>>().join(" "),
+            _ => (0..len).filter_map(|_| char::from_u32(random.next() as u32 % 0x3000)).collect(),
+        };
+        if let Err(why) = attempt(&text, LIMIT) {
+            failures.push((text, why));
+        }
+    }
+    report(&failures);
+}
+
+/// Programs whose size is in one construct.
+#[test]
+fn big_programs_do_no_harm() {
+    let kernel = |body: &str| format!("kernel k {{ rank P, M; in x: f32[P, M]; out o: f32[P]; {body} }}");
+    let many = |n: usize, f: &dyn Fn(usize) -> String| (0..n).map(f).collect::<String>();
+    let texts = [
+        kernel(
+            &(many(500, &|i| format!("let a{i}[p] = sum[m](x[p,m]) + {i}.0;")) + "o[p] = a9[p] + a99[p] * a499[p];"),
+        ),
+        kernel(&format!("o[p] = {};", vec!["sum[m](x[p,m])"; 200].join(" + "))),
+        kernel(&format!("o[p] = sum[m](x[p,m]) where {};", vec!["(p < m + 1)"; 200].join(" && "))),
+        kernel(&format!("o[p] = {}1.0{};", "if p > 3 { ".repeat(100), " } else { 2.0 }".repeat(100))),
+        kernel(&(many(200, &|i| format!("let a{}[p] = sum[m](x[p,m]) + a{i}[p];", i + 1)) + "o[p] = a200[p];"))
+            .replace("let a1[p] =", "let a0[p] = x[p,0]; let a1[p] ="),
+        kernel(&(many(400, &|i| format!("rank R{i} = P + {i};")) + "o[p] = x[p,0];")),
+        kernel(&(many(12, &|i| format!("dtype T{i} in {{f32, bf16}};")) + "o[p] = x[p,0];")),
+        many(3000, &|i| format!("mask m{i}(a) = a > {i};")),
+        many(24, &|i| format!("fn f{}(x: f32) -> f32 = f{i}(x) + f{i}(x * 2.0);", i + 1)) + &kernel("o[p] = f24(1.0);"),
+        many(24, &|i| format!("mask f{}(x) = f{i}(x) || f{i}(x * 2);", i + 1)) + &kernel("o[p] = 1.0 where f24(p);"),
+        kernel("let a0[p] = x[p,0]; ") + &"(".repeat(50_000),
+        "[".repeat(100_000) + &"]".repeat(100_000),
+        "#".repeat(10_000),
+        "é".repeat(10_000),
+        "kernel k { rank P; ".repeat(2000),
+    ];
+    let mut failures = vec![];
+    for text in texts {
+        if let Err(why) = attempt(&text, BIG_LIMIT) {
+            failures.push((text.chars().take(200).collect(), why));
+        }
+    }
+    report(&failures);
+}
+
+#[test]
+fn the_originals_are_accepted() {
+    for (name, text) in FILES {
+        assert!(pipeline(text), "{name}");
+    }
+    assert!(pipeline(EXAMPLES));
+}
