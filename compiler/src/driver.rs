@@ -7,7 +7,7 @@ use crate::cascade::{self, Cascade, Origin};
 use crate::check::{Checked, Options as CheckOptions, check};
 use crate::diag::{Code, Diagnostic, Refusal, SrcSpan};
 use crate::lane::{self, LaneKernel};
-use crate::passes::{PIPELINE, PassCx, Run, to_tile};
+use crate::passes::{PIPELINE, PassCx, Run, to_stream, to_tile};
 use crate::stream::{self, Stream};
 use crate::syntax::ast::{File, Item};
 use crate::syntax::parse_str;
