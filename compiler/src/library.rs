@@ -12,7 +12,20 @@ pub const PRELUDE: &str = include_str!("../lib/prelude.attn");
 
 /// Every library file with its text, the prelude first. A new file is one more line.
 pub const FILES: &[(&str, &str)] = &[
-    file!("prelude.attn"), //
+    file!("prelude.attn"),
+    file!("dense.attn"),
+    file!("local.attn"),
+    file!("sparse.attn"),
+    file!("bias.attn"),
+    file!("pointwise.attn"),
+    file!("linear.attn"),
+    file!("gated.attn"),
+    file!("delta.attn"),
+    file!("hybrid.attn"),
+    file!("latent.attn"),
+    file!("decode.attn"),
+    file!("selection.attn"),
+    file!("mixers.attn"),
 ];
 
 #[cfg(test)]

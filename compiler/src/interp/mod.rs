@@ -9,6 +9,7 @@ mod bind;
 pub mod eval;
 mod ops;
 mod random;
+mod rows;
 mod run;
 mod schedule;
 mod stream;

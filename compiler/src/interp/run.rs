@@ -38,7 +38,7 @@ pub fn run_cascade(
     Ok(outs.filter_map(|(t, v)| Some((t.name.clone(), v?))).collect())
 }
 
-struct Run<'a> {
+pub(super) struct Run<'a> {
     c: &'a Cascade,
     bindings: Bindings,
     /// What the caller gave, by tensor.
@@ -64,11 +64,9 @@ impl Source for Run<'_> {
 
     fn read(&self, t: TensorId, idx: &[i64]) -> Result<f64, Fault> {
         let tensor = self.c.tensor(t);
-        let value = match tensor.kind {
-            TensorKind::In | TensorKind::InOut => self.inputs[t.index()],
-            TensorKind::Out | TensorKind::Let | TensorKind::Table => self.values[t.index()].as_ref(),
-        };
-        let value = value.ok_or_else(|| Fault::new(format!("`{}` is read before it is defined", tensor.name)))?;
+        let value = self
+            .tensor_value(t)
+            .ok_or_else(|| Fault::new(format!("`{}` is read before it is defined", tensor.name)))?;
         let x = element(&tensor.name, value, idx)?;
         if x.is_nan() && x.to_bits() == ABSENT {
             return Err(Fault::new(format!("read of `{}` at {idx:?}, where it is absent", tensor.name)));
@@ -112,6 +110,14 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
+    /// What a read of a tensor sees; nothing before its definition.
+    pub(super) fn tensor_value(&self, t: TensorId) -> Option<&Value> {
+        match self.c.tensor(t).kind {
+            TensorKind::In | TensorKind::InOut => self.inputs[t.index()],
+            TensorKind::Out | TensorKind::Let | TensorKind::Table => self.values[t.index()].as_ref(),
+        }
+    }
+
     fn shape(&self, t: TensorId) -> Result<Vec<usize>, String> {
         let tensor = self.c.tensor(t);
         let dim = |e: &Expr| {
@@ -153,11 +159,24 @@ impl<'a> Run<'a> {
         self.allocate(n)?;
         let outer = Nest::new(n.out_ranks().into_iter().filter(|r| !fixed.contains(r)).collect(), &n.dom);
         let inner = Nest::new(n.reduced().to_vec(), &n.fold);
-        let point = &mut |run: &mut Self| {
-            let x = run.value(n, &inner)?;
-            run.store(n, x)
+        let done = match (&n.reduce, outer.ranks.last()) {
+            // Maps run row by row along their last rank.
+            (None, Some(last)) => self.nest(&outer, 1, 0, &mut |run| {
+                let at = run.points(*last, run.extent(*last)?, &outer.conjuncts[outer.ranks.len()])?;
+                let row = run.row(&n.body, *last, &at)?.spread(at.len());
+                for (i, x) in at.into_iter().zip(row) {
+                    run.vars[last.index()] = Some(i);
+                    run.store(n, x)?;
+                }
+                run.vars[last.index()] = None;
+                Ok(())
+            }),
+            _ => self.nest(&outer, 0, 0, &mut |run| {
+                let x = run.value(n, &inner)?;
+                run.store(n, x)
+            }),
         };
-        self.nest(&outer, 0, point).map_err(|f| self.explain(n, &f))
+        done.map_err(|f| self.explain(n, &f))
     }
 
     /// Makes room for a node's tensor, absent everywhere; checks that left ranks match dimensions.
@@ -189,10 +208,11 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Runs `body` at every point of a nest where the predicates hold.
+    /// Runs `body` at every point of a nest, its innermost `skip` ranks aside, where the predicates hold.
     fn nest(
         &mut self,
         nest: &Nest<'a>,
+        skip: usize,
         depth: usize,
         body: &mut dyn FnMut(&mut Self) -> Result<(), Fault>,
     ) -> Result<(), Fault> {
@@ -201,10 +221,10 @@ impl<'a> Run<'a> {
                 return Ok(());
             }
         }
-        let Some(r) = nest.ranks.get(depth) else { return body(self) };
+        let Some(r) = nest.ranks.get(depth).filter(|_| depth + skip < nest.ranks.len()) else { return body(self) };
         for i in 0..self.extent(*r)? {
             self.vars[r.index()] = Some(i);
-            self.nest(nest, depth + 1, body)?;
+            self.nest(nest, skip, depth + 1, body)?;
         }
         self.vars[r.index()] = None;
         Ok(())
@@ -212,20 +232,19 @@ impl<'a> Run<'a> {
 
     /// Right side of a node at one point.
     fn value(&mut self, n: &'a Node, inner: &Nest<'a>) -> Result<f64, Fault> {
-        let Some(r) = &n.reduce else { return eval(&n.body, self) };
-        if let Some(mut acc) = r.op.identity() {
-            self.nest(inner, 0, &mut |run| {
-                acc = fold(r.op, acc, eval(&n.body, run)?);
-                Ok(())
-            })?;
-            return Ok(acc);
-        }
+        let (Some(r), Some(last)) = (&n.reduce, inner.ranks.last()) else { return eval(&n.body, self) };
+        let mut acc = r.op.identity();
         let mut candidates = vec![];
-        self.nest(inner, 0, &mut |run| {
-            candidates.push((eval(&n.body, run)?, run.var(r.over[0])?));
+        self.nest(inner, 1, 0, &mut |run| {
+            let at = run.points(*last, run.extent(*last)?, &inner.conjuncts[inner.ranks.len()])?;
+            let row = run.row(&n.body, *last, &at)?.spread(at.len());
+            match &mut acc {
+                Some(acc) => row.into_iter().for_each(|x| *acc = fold(r.op, *acc, x)),
+                None => candidates.extend(row.into_iter().zip(at)),
+            }
             Ok(())
         })?;
-        self.choose(r, candidates)
+        acc.map_or_else(|| self.choose(r, candidates), Ok)
     }
 
     /// The coordinate that `argmax` or `topk` yields.

@@ -79,9 +79,9 @@ fn scans() {
     let decl = "rank T free iter\nin A f32 [T]\nlet S f32 [T + 1]\nlet D f32 [T]\nout O f32 [T]\n";
     let a = ("A", value(&[4], &[1.0, 2.0, 3.0, 4.0]));
     let forward = "S[at 0] = 10.0\nD[t] = S[t] * 2.0\nS[t+1] = D[t] + A[t]\nO[t] = S[t + 1] + S[T]";
-    check(&format!("{decl}{forward}"), &[a.clone()], &[207.0, 230.0, 277.0, 372.0]);
+    check(&format!("{decl}{forward}"), std::slice::from_ref(&a), &[207.0, 230.0, 277.0, 372.0]);
     let backward = "S[at T] = 0.0\nD[t] = 0.5 * S[t + 1]\nS[prev t] = D[t] + A[t]\nO[t] = S[t]";
-    check(&format!("{decl}{backward}"), &[a.clone()], &[3.25, 4.5, 5.0, 4.0]);
+    check(&format!("{decl}{backward}"), std::slice::from_ref(&a), &[3.25, 4.5, 5.0, 4.0]);
     let cyclic = "S[at 0] = 10.0\nD[t] = S[t + 1]\nS[t+1] = D[t] + A[t]\nO[t] = S[t]";
     fails(&format!("{decl}{cyclic}"), &[a], "D, S are defined by each other");
 }
