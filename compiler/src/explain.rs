@@ -115,7 +115,10 @@ fn final_passes(s: &Stream) -> Vec<String> {
 
 fn passes_line(c: &Cascade, ranks: &[RankId], passes: usize, waits: Vec<String>) -> String {
     let why = if waits.is_empty() { String::new() } else { format!(": {}", waits.join(", ")) };
-    format!("over {}: {passes}{why}", vars(c, ranks))
+    match passes {
+        0 => format!("over {}: none of its own, inside every point that needs it", vars(c, ranks)),
+        _ => format!("over {}: {passes}{why}", vars(c, ranks)),
+    }
 }
 
 fn stages(s: &Stream) -> Vec<String> {

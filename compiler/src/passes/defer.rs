@@ -7,7 +7,7 @@
 use super::facts::Facts;
 use super::inline;
 use super::product::Product;
-use super::util::{add_let, is_plain_float, lhs, mentions_any, read_at, same_set, used_vars, var_names};
+use super::util::{add_let, is_plain_float, lhs, mentions_any, read_at, rewrite, same_set, used_vars, var_names};
 use super::{Pass, PassCx, Report, Run, brief};
 use crate::cascade::{Cascade, Expr, Extent, Node, Reduce, TensorId};
 use crate::diag::Refusal;
@@ -97,18 +97,47 @@ fn apply(c: &mut Cascade, i: usize, split: Split) -> usize {
 fn guard(c: &mut Cascade, i: usize, factor: &Product, added: &mut Vec<Node>) -> Option<Expr> {
     let n = c.nodes[i].clone();
     let facts = Facts::new(c);
-    if facts.never_empty(&n) || facts.finite(&factor.clone().expr()) {
+    if facts.never_empty(&n) || facts.finite(&over_nothing(c, &n, &factor.clone().expr())) {
         return None;
     }
     if n.fold.is_empty() {
         return Some(extents_positive(c, &n));
     }
-    let divisors: Vec<TensorId> = factor.den.iter().flat_map(|e| e.reads()).collect();
-    let positive = divisors.into_iter().find(|d| is_count_of(c, &facts, *d, &n));
-    if let Some(read) = positive.and_then(|d| element(factor, d)) {
-        return Some(Expr::bin(BinOp::Gt, read, Expr::Float(0.0)));
+    if let Some(count) = factor.den.iter().find_map(|e| count_in(c, &facts, e, &n)) {
+        return Some(Expr::bin(BinOp::Gt, count, Expr::Float(0.0)));
     }
     Some(present(c, i, added))
+}
+
+/// The factor as it is where the fold of `n` is empty: reductions over the same fold are their identities there.
+fn over_nothing(c: &Cascade, n: &Node, factor: &Expr) -> Expr {
+    rewrite(factor, &mut |e| match e {
+        Expr::Read(t, idx) => match same_fold(c, t, &idx, n).and_then(|def| def.reduce.as_ref()) {
+            Some(red) => match red.op.identity() {
+                Some(x) if red.acc == DType::Bool => Expr::Bool(x != 0.0),
+                Some(x) if red.acc.is_float() => Expr::Float(x),
+                _ => Expr::Read(t, idx),
+            },
+            None => Expr::Read(t, idx),
+        },
+        Expr::Binary(BinOp::Gt, a, b) => match (*a, *b) {
+            (Expr::Float(x), Expr::Float(y)) => Expr::Bool(x > y),
+            (a, b) => Expr::bin(BinOp::Gt, a, b),
+        },
+        Expr::Select(p, a, b) => match *p {
+            Expr::Bool(p) => *(if p { a } else { b }),
+            p => Expr::select(p, *a, *b),
+        },
+        other => other,
+    })
+}
+
+/// The reduction behind an element, if it folds the same ranks under the same conjuncts as `n` does at the same point.
+fn same_fold<'c>(c: &'c Cascade, t: TensorId, idx: &[Expr], n: &Node) -> Option<&'c Node> {
+    let def = c.def(t).filter(|def| def.reduce.is_some() && !def.is_stateful())?;
+    let ranks = def.reduced().len() == n.reduced().len() && def.reduced().iter().all(|r| n.reduced().contains(r));
+    let here = def.out_ranks().into_iter().map(Expr::Var).eq(idx.iter().cloned());
+    (ranks && here && same_set(&def.fold, &n.fold)).then_some(def)
 }
 
 fn extents_positive(c: &Cascade, n: &Node) -> Expr {
@@ -117,30 +146,18 @@ fn extents_positive(c: &Cascade, n: &Node) -> Expr {
     Expr::all(n.reduced().iter().filter(symbolic).map(|r| positive(*r)))
 }
 
-/// True if `d` is a sum of positive terms over the same fold: it is > 0 exactly where the fold has something in it.
-fn is_count_of(c: &Cascade, facts: &Facts, d: TensorId, n: &Node) -> bool {
-    let Some(def) = c.def(d).filter(|def| !def.is_stateful()) else { return false };
-    let Some(red) = &def.reduce else { return false };
-    red.op == RedOp::Sum
-        && red.over.len() == n.reduced().len()
-        && red.over.iter().all(|r| n.reduced().contains(r))
-        && same_set(&def.fold, &n.fold)
-        && facts.range(&def.body).is_positive()
-}
-
-/// The read of `d` in the divisors, if it is at the node's own rank variables.
-fn element(factor: &Product, d: TensorId) -> Option<Expr> {
+/// An element in the divisor that is a sum of positive terms over the same fold: it is > 0 exactly where the fold has
+/// something in it.
+fn count_in(c: &Cascade, facts: &Facts, divisor: &Expr, n: &Node) -> Option<Expr> {
     let mut found = None;
-    for e in &factor.den {
-        e.walk(&mut |x| {
-            if let Expr::Read(t, _) = x
-                && *t == d
-            {
-                found = Some(x.clone());
-            }
-        });
-    }
-    found.filter(|e| e.children().iter().all(|i| matches!(i, Expr::Var(_))))
+    divisor.walk(&mut |e| {
+        let Expr::Read(t, idx) = e else { return };
+        let Some(def) = same_fold(c, *t, idx, n) else { return };
+        if def.reduce.as_ref().is_some_and(|r| r.op == RedOp::Sum) && facts.range(&def.body).is_positive() {
+            found = Some(e.clone());
+        }
+    });
+    found
 }
 
 /// A read of `any[r](true)` over the fold of node `i`; an earlier one is used again.

@@ -11,6 +11,7 @@ mod dce;
 mod defer;
 mod direction;
 mod exp2;
+mod expand;
 pub mod facts;
 pub mod fuse;
 mod inline;
@@ -77,6 +78,8 @@ pub const PIPELINE: &[&Pass] = &[
     &simplify::PASS,
     &defer::PASS,
     &maxdefer::PASS,
+    &expand::PASS,
+    &defer::PASS,
     &inline::PASS,
     &dce::PASS,
     &simplify::PASS,
