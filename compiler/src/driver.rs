@@ -9,7 +9,7 @@ use crate::diag::{Code, Diagnostic, Refusal, SrcSpan};
 use crate::lane::{self, LaneKernel};
 use crate::passes::{PIPELINE, PassCx, Run, to_stream, to_tile};
 use crate::stream::{self, Stream};
-use crate::syntax::ast::{File, Item};
+use crate::syntax::ast::{File, Item, Schedule};
 use crate::syntax::parse_str;
 use crate::target::CpuCaps;
 use crate::tile::{self, TileKernel};
@@ -167,6 +167,16 @@ fn stream(
         }
     }
     stream.ok_or_else(|| vec![bug("stages", "stream", &["the pipeline makes none".to_string()])])
+}
+
+/// Schedules that nothing reads: all of them, for now.
+pub fn unread_schedules(checked: &Checked) -> Vec<Diagnostic> {
+    let all = checked.kernels.iter().flat_map(|k| &k.schedules);
+    let warn = |s: &Schedule| {
+        let message = format!("no target reads schedules yet: this one for `{}` changes nothing", s.kernel.name);
+        Diagnostic::warning(Code::SCHEDULE, s.kernel.span.to(s.target.span), message)
+    };
+    all.map(warn).collect()
 }
 
 fn bug(pass: &str, level: &str, errors: &[String]) -> Refusal {

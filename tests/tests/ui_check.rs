@@ -7,10 +7,7 @@ use std::path::{Path, PathBuf};
 
 /// Codes that `attnc check` cannot report, each with the reason.
 const ELSEWHERE: &[(&str, &str)] = &[
-    ("A-MASK", "no stage reports it: a mask without bounds is compiled, only slower"),
-    ("A-REC", "no stage reports it: a recurrence runs step by step, whatever its update is"),
     ("U-TARGET", "the program is right: commands that compile for a target report it"),
-    ("U-SCHED", "no stage reads schedules"),
     ("X-BUG", "never the fault of a program"),
 ];
 

@@ -4,7 +4,7 @@ use crate::render::{MessageFormat, diagnostics};
 use crate::source::Source;
 use crate::{CmdResult, Io, Outcome, written};
 use einattn_compiler::diag::has_errors;
-use einattn_compiler::driver::check_promises;
+use einattn_compiler::driver::{check_promises, unread_schedules};
 use std::path::PathBuf;
 
 /// Arguments.
@@ -26,6 +26,7 @@ pub(crate) fn run(args: &Args, io: &mut Io) -> CmdResult {
         let source = Source::read(path)?;
         let (checked, mut diags) = source.checked(&[]);
         diags.extend(check_promises(&checked));
+        diags.extend(unread_schedules(&checked));
         diagnostics(&source, &diags, args.message_format, io)?;
         refused |= has_errors(&diags);
         kernels += checked.kernels.len();

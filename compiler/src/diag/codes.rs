@@ -117,13 +117,6 @@ needs another one, unless the compiler can repair the running value. The message
     EXPAND = "A-EXPAND", "one pass needs an expansion that can cancel",
 "One pass is possible by expanding a product of sums, for example a variance as E(x²) - E(x)², which can cancel catastrophically. It is
 done only in kernels with `#[expand]`.";
-    MASK = "A-MASK", "a predicate is opaque to the mask classifier",
-"The predicate depends on data of the streamed rank, so no loop bounds follow from it: every tile is evaluated element by element. The
-result is right; the note says that it is slower than it looks.";
-    REC = "A-REC", "a recurrence is sequential",
-"The update is not linear in the state, so it cannot be computed in chunks: it runs step by step.
-
-    st[t+1] = tanh(st[t]) + x[t];";
     OOB = "A-OOB", "an index may leave its dimension",
 "The index was not proved to stay inside of its dimension. Elements outside are absent: never read, and contributing nothing. Say what is meant
 with `where`, promise the values of an index tensor with `#[range(lo, hi)]`, or fill absent elements with `or(x, c)`.
@@ -134,7 +127,8 @@ with `where`, promise the values of an index tensor with `#[range(lo, hi)]`, or 
 "The construct is part of the language and runs on the interpreter (`attnc run --target interp`); the named target refuses it rather than
 miscompile it.";
     SCHEDULE = "U-SCHED", "a schedule does not apply",
-"The schedule names something that the kernel does not have, or does not fit the target; the message has the numbers.";
+"A schedule never changes what a kernel means, so one that cannot be applied is reported and the compiler's own choice is taken. No target
+reads schedules yet.";
     INTERNAL = "X-BUG", "a bug in the compiler",
         "An intermediate form did not verify. The compiler refuses to emit code from it. This is never the user's mistake: please report the source.";
 }
