@@ -105,7 +105,7 @@ fn log2_read(e: &Expr, t: TensorId) -> Option<&Expr> {
 /// Node `i` computes its extremum times log2 e, and its readers undo that.
 fn rescale(c: &mut Cascade, i: usize) {
     let t = c.nodes[i].out;
-    c.nodes[i].body = scaled(&c.nodes[i].body, LOG2_E, &c.nodes[i].reduced().to_vec());
+    c.nodes[i].body = scaled(&c.nodes[i].body, LOG2_E, c.nodes[i].reduced());
     for n in &mut c.nodes {
         n.body = base_2(&n.body, t);
     }

@@ -65,10 +65,13 @@ pub enum Run {
     /// L1 → L1.
     Cascade(fn(&mut Cascade, &PassCx) -> Result<Report, Vec<Refusal>>),
     /// L1 → L2.
-    Stages(fn(&Cascade, &PassCx) -> Result<(Stream, Report), Vec<Refusal>>),
+    Stages(fn(&Cascade, &PassCx) -> Formed),
     /// L2 → L2.
     Stream(fn(&mut Stream, &PassCx) -> Result<Report, Vec<Refusal>>),
 }
+
+/// Stages with the report of how they were formed, or why they cannot be.
+pub type Formed = Result<(Stream, Report), Vec<Refusal>>;
 
 /// The passes in the order in which they run.
 pub const PIPELINE: &[&Pass] = &[

@@ -153,7 +153,7 @@ impl Simplifier<'_> {
         let Some(diff) = Affine::of(self.c, &a).add(&Affine::of(self.c, &b), -1) else { return Expr::bin(op, a, b) };
         let (left, right): (Vec<_>, Vec<_>) = diff.terms.iter().cloned().partition(|(_, k)| *k > 0);
         let right = right.into_iter().filter_map(|(e, k)| Some((e, k.checked_neg()?))).collect();
-        let (low, high) = (diff.constant.max(0), (-diff.constant.min(0).max(-i64::MAX)).max(0));
+        let (low, high) = (diff.constant.max(0), (-diff.constant.clamp(-i64::MAX, 0)).max(0));
         let shorter =
             Expr::bin(op, Affine { constant: low, terms: left }.expr(), Affine { constant: high, terms: right }.expr());
         let (old, shorter) = (Expr::bin(op, a, b), without_one(shorter));
@@ -191,7 +191,7 @@ impl Simplifier<'_> {
         match (op, a, b) {
             (BinOp::Mul, Expr::Float(k), b) => self.scale(b, k),
             (BinOp::Mul, a, Expr::Float(k)) => self.scale(a, k),
-            (BinOp::Div, a, Expr::Float(k)) if k == 1.0 => a,
+            (BinOp::Div, a, Expr::Float(1.0)) => a,
             (BinOp::Div, a, Expr::Float(k)) if self.reciprocal(k) => self.scale(a, 1.0 / k),
             (BinOp::Div, a, u) if self.reassoc && is_uniform(&u) && !is_uniform(&a) => {
                 Product::of(&Expr::bin(BinOp::Div, a, u)).expr()

@@ -146,7 +146,7 @@ impl Emit<'_> {
             }
             return Ok(same);
         }
-        if uses != 1 || !inline::is_call(self.func, op) || !rest.first().is_some_and(|i| inline::uses(i, v) == 1) {
+        if uses != 1 || !inline::is_call(self.func, op) || rest.first().is_none_or(|i| inline::uses(i, v) != 1) {
             return Ok(false);
         }
         let text = self.operation(op)?;

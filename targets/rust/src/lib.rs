@@ -93,7 +93,7 @@ fn module(out: &mut String, member: usize, caps: &CpuCaps, kernel: &LaneKernel) 
         out,
         format_args!(
             "/// `{}`{spec} for {isa}: {} lanes.\n\
-             #[allow(clippy::all, unused, non_snake_case, reason = \"generated code\")]\n\
+             #[allow(clippy::all, clippy::pedantic, unused, non_snake_case, reason = \"generated code\")]\n\
              mod {module} {{\n    \
                  use {CPU}::simd::{isa}::*;\n    \
                  use {CPU}::simd::scalar::*;\n\n",

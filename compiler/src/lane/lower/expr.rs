@@ -264,7 +264,7 @@ impl Lower<'_> {
                     Ty::I64 | Ty::VI => fb.op(Op::IntToFloat(a)),
                 });
             }
-            UnOp::ToIndex => return Ok(self.to_index(a)),
+            UnOp::ToIndex => return Ok(self.as_index(a)),
             UnOp::BoolToIndex => return Ok(fb.op(Op::BoolToInt(a))),
             UnOp::Exp => return Ok(self.vector_function(a, super::Builder::exp)),
             UnOp::Exp2 => return Ok(self.vector_function(a, super::Builder::exp2)),
@@ -289,7 +289,7 @@ impl Lower<'_> {
     }
 
     /// Toward zero, saturating; vectors are brought in range first, NaN becomes 0.
-    fn to_index(&mut self, a: Val) -> Val {
+    fn as_index(&mut self, a: Val) -> Val {
         let fb = &mut self.fb;
         if fb.ty(a) != Ty::VF {
             return if fb.ty(a) == Ty::F32 { fb.op(Op::FloatToInt(a)) } else { a };
