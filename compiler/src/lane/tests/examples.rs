@@ -34,7 +34,7 @@ fn kernels(text: &str) -> Vec<Cascade> {
 fn compare(c: &Cascade, caps: &CpuCaps) -> Result<usize, String> {
     let mut tile = None;
     let options = driver::Options::default();
-    driver::lower_observed(c, caps, &options, &mut |level| {
+    driver::lower_observed(c, caps, &options, &mut |_, level| {
         if let Level::Tile(k) = level {
             tile = Some(k.clone());
         }
