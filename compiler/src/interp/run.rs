@@ -280,6 +280,7 @@ impl<'a> Run<'a> {
         let point: Vec<_> =
             named.filter_map(|(r, v)| Some(format!("{}={}", r.name.to_lowercase(), v.as_ref()?))).collect();
         let line = if n.origin.line > 0 { format!(" (line {})", n.origin.line) } else { String::new() };
-        format!("in the definition of `{}`{line} at {}: {fault}", self.c.tensor(n.out).name, point.join(" "))
+        let at = if point.is_empty() { String::new() } else { format!(" at {}", point.join(" ")) };
+        format!("in the definition of `{}`{line}{at}: {fault}", self.c.tensor(n.out).name)
     }
 }

@@ -71,7 +71,7 @@ fn absent_points() {
     let text = format!("{MATRIX}out O f32 [P, M] empty 7\nO[p, m] = A[p, m] dom (m <= p)");
     check(&text, &[matrix()], &[1.0, 7.0, 7.0, 4.0, 5.0, 7.0]);
     let reads = format!("{MATRIX}let S f32 [P, M]\nout O f32 [P]\nS[p, m] = A[p, m] dom (m <= p)\nO[p] = S[p, 1]");
-    fails(&reads, &[matrix()], "in the definition of `O` at p=0: read of `S` at [0, 1], where it is absent");
+    fails(&reads, &[matrix()], "in the definition of `O`: read of `S` at [0, 1], where it is absent");
 }
 
 #[test]
