@@ -1,23 +1,28 @@
 //! Every vector on every target.
 
-use einattn_tests::vectors::{Interpreter, Plan, run, suite};
+use einattn_tests::vectors::{Cranelift, Interpreter, Report, Target, run, suite};
+
+/// Prints the table and fails if an output is wrong. What a target refuses, and what is out of scope, is counted and
+/// printed with its reason.
+fn all(target: &dyn Target, dtypes: &[&str]) {
+    let cases = suite().expect("the test vectors are there");
+    let reports: Vec<Report> = dtypes.iter().map(|dtype| run(&cases, &[target], dtype)).collect();
+    let mut failures = vec![];
+    for report in &reports {
+        println!("{report}");
+        failures.extend(report.failures());
+    }
+    assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures.join("\n"));
+}
 
 /// The interpreter reproduces every vector in scope to 1e-6.
 #[test]
 fn interpreter() {
-    let cases = suite().expect("the test vectors are there");
-    let report = run(&cases, &[&Interpreter], "f32");
-    println!("{report}");
-    for case in &cases {
-        if let Plan::OutOfScope(why) = &case.plan {
-            println!("out of scope: {}: {why}", case.name);
-        }
-    }
-    assert!(
-        report.failures().is_empty(),
-        "{} of {}:\n{}",
-        report.failures().len(),
-        cases.len(),
-        report.failures().join("\n")
-    );
+    all(&Interpreter, &["f32"]);
+}
+
+/// Machine code, with the bounds of eager evaluations in the same type.
+#[test]
+fn cranelift() {
+    all(&Cranelift, &["f32", "bf16", "f16"]);
 }

@@ -6,11 +6,13 @@
 //! implementation of [`Target`].
 
 mod case;
+mod cranelift;
 mod judge;
 mod load;
 mod report;
 
 pub use case::{Case, Plan, suite};
+pub use cranelift::Cranelift;
 pub use judge::{Verdict, compare, interpreter_bound, naive_bound};
 pub use load::{folder, read_tensors};
 pub use report::{Outcome, Report, run};
