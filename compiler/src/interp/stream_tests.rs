@@ -166,7 +166,7 @@ let t f32 [B, H, P]
 g[b,h,p] = max[m] acc f32 s[b,h,p,m]
 j[b,h,p] = max[m] acc f32 0.0 - s[b,h,p,m] * 2.0
 nv[b,h,p,f] = sum[m] acc f32 exp(s[b,h,p,m] - g[b,h,p]) * exp2(-2.0 * s[b,h,p,m] - j[b,h,p]) * v[b,h,m,f]
-t[b,h,p] = min[m] acc f32 s[b,h,p,m] - g[b,h,p] + v[b,h,m,0]
+t[b,h,p] = min[m] acc f32 max(s[b,h,p,m] - g[b,h,p], v[b,h,m,0] - g[b,h,p])
 o[b,h,p,f] = nv[b,h,p,f]
 l[b,h,p] = t[b,h,p]
 ",

@@ -22,7 +22,7 @@ pub(super) static PASS: Pass = Pass {
 
 fn run(c: &mut Cascade, cx: &PassCx) -> Result<Report, Vec<Refusal>> {
     let mut report = Report::default();
-    if !cx.reassoc {
+    if !cx.reassoc || !cx.base2 {
         return Ok(report);
     }
     for n in &mut c.nodes {

@@ -1,6 +1,7 @@
 //! Kernels from source text through the L1 rewrites, stages and fusion, executed on both levels.
 
 use super::promise::stream_passes;
+use super::split_kv::split_rank;
 use super::to_stream;
 use crate::cascade::{Cascade, Extent};
 use crate::check::{Options, check};
@@ -119,4 +120,96 @@ fn examples() {
             assert!(messages(&r)[0].starts_with("U-TARGET: the recurrence"), "{name}: {:?}", messages(&r));
         }
     }
+}
+
+/// Spans of any size, empty and ragged ones too, combine to the same results.
+#[test]
+fn split_kv() {
+    let text = include_str!("../check/tests/examples.attn");
+    for (name, rank) in [("mha_causal", "M"), ("sink_attention", "M"), ("linear_hedgehog", "M"), ("natten_2d", "U")] {
+        let set: &[(&str, &str)] =
+            if name == "natten_2d" { &[("E", "4"), ("F", "3"), ("R", "1")] } else { &[("F", "3")] };
+        for c in cascades(text, Some(name), set) {
+            for size in [1, 3, 100] {
+                let mut s = to_stream(&c).unwrap_or_else(|r| panic!("{:?}", messages(&r)));
+                let before = s.stages.len();
+                split_rank(&mut s, rank, size).unwrap_or_else(|r| panic!("{}", r.message));
+                assert_eq!(stream::verify(&s), Ok(()), "{}", stream::print(&s));
+                assert_eq!(s.stages.len(), before + 1);
+                same_results(&c, &s).unwrap_or_else(|e| panic!("{name} {size}: {e}\n{}", stream::print(&s)));
+            }
+        }
+    }
+}
+
+#[test]
+fn split_kv_refuses() {
+    let text = include_str!("../check/tests/examples.attn");
+    let c = &cascades(text, Some("mha_causal"), &[])[0];
+    let mut s = to_stream(c).unwrap_or_else(|r| panic!("{:?}", messages(&r)));
+    for (rank, size, message) in [
+        ("Q", 4, "`split_kv Q`: there is no rank `Q`"),
+        ("P", 4, "`split_kv P`: no stage streams rank `P`"),
+        ("M", 0, "`split_kv M = 0`: a span has at least one element"),
+    ] {
+        assert_eq!(split_rank(&mut s, rank, size).map_err(|r| r.message), Err(message.to_string()));
+    }
+}
+
+const HEAD: &str = "rank B, P, M, E = 4, F = 3;
+    in Q: f32[B, P, E];
+    in K: f32[B, M, E];
+    in V: f32[B, M, F];
+    out O: f32[B, P, F];
+    let S[b,p,m]: f32 = sum[e](Q[b,p,e] * K[b,m,e]);
+    let G[b,p]: f32 = max[m](S[b,p,m]);";
+
+/// The refusal of a kernel, its notes included.
+fn refusal(body: &str) -> String {
+    let src = format!("kernel k {{ {HEAD}\n{body} }}");
+    match to_stream(&cascades(&src, None, &[])[0]) {
+        Ok(_) => "accepted".to_string(),
+        Err(r) => r
+            .iter()
+            .flat_map(|r| messages(std::slice::from_ref(r)).into_iter().chain(r.notes.clone()))
+            .collect::<Vec<_>>()
+            .join("; "),
+    }
+}
+
+/// Promises that do not hold name the factor in the way.
+#[test]
+fn promises() {
+    let weights =
+        |n: &str| format!("let N[b,p,m]: f32 = {n};\nO[b,p,f] = sum[m](N[b,p,m] * V[b,m,f]);\nassert passes(M) == 1;");
+    let two = |code: &str, text: &str| {
+        format!(
+            "{code}: `assert passes(M) == 1` fails: the kernel needs 2 passes{text}; barrier 1: `G` (line 7) is complete only after pass 1, and `O_acc` reads it"
+        )
+    };
+    let cases = [
+        (weights("round(exp(S[b,p,m] - G[b,p]))"), two("A-PASS", ": `round(exp(S - G))` in `O_acc` rounds a running value, which cannot be repaired")),
+        (weights("exp(S[b,p,m] * G[b,p])"), two("A-PASS", ": `S * G` in `O_acc` multiplies a running value by a streamed one")),
+        (weights("exp(S[b,p,m] - G[b,p]) as bf16"), two("A-PASS", ": `exp(S - G) as bf16` in `O_acc` rounds a running value, which cannot be repaired")),
+        (weights("(S[b,p,m] - G[b,p]) * (S[b,p,m] - G[b,p])"), two("A-EXPAND", "; one pass is possible by expanding `S - G` in `O_acc`, which can cancel")),
+        (
+            "out A: f32[B, P, M];
+            let N[b,p,m]: f32 = exp(S[b,p,m] - G[b,p]);
+            let D[b,p]: f32 = sum[m](N[b,p,m]);
+            A[b,p,m] = N[b,p,m] / D[b,p];
+            O[b,p,f] = sum[m](N[b,p,m] * V[b,m,f]) / D[b,p];
+            assert passes(M) == 1;".to_string(),
+            "A-ESC: `assert passes(M) == 1` fails: the kernel needs 2 passes: output `A` keeps rank M, so the row statistics must be complete before it is written; barrier 1: `G` (line 7) is complete only after pass 1, and `A` reads it; barrier 2: `D` (line 10) is complete only after pass 1, and `A` reads it".to_string(),
+        ),
+        (
+            "O[b,p,f] = G[b,p] + float(f);\nassert passes(M) == 2;".replace("float(f)", "f"),
+            "A-PASS: `assert passes(M) == 2` fails: the kernel needs 1 pass".to_string(),
+        ),
+    ];
+    let wrong: Vec<String> = cases
+        .iter()
+        .filter(|(src, want)| refusal(src) != *want)
+        .map(|(s, w)| format!("{s}\n got: {}\nwant: {w}", refusal(s)))
+        .collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
 }

@@ -27,6 +27,7 @@ mod range;
 pub(crate) mod repair_check;
 mod separate;
 mod simplify;
+pub mod split_kv;
 mod stages;
 mod terms;
 #[cfg(test)]
@@ -35,10 +36,11 @@ mod tiling;
 mod util;
 
 pub use brief::brief;
-pub use lower_cascade::to_stream;
+pub use lower_cascade::{to_stream, to_stream_with};
 pub use product::{Product, Terms};
 pub use range::Range;
 pub use stages::stages;
+pub(crate) use terms::difference;
 pub use tiling::to_tile;
 
 use crate::cascade::Cascade;
@@ -93,6 +95,7 @@ pub const PIPELINE: &[&Pass] = &[
     &dce::PASS,
     &stages::PASS,
     &fuse::PASS,
+    &split_kv::PASS,
 ];
 
 /// What passes may assume beside their input.
@@ -102,12 +105,16 @@ pub struct PassCx {
     pub reassoc: bool,
     /// Largest body, in expression nodes, that INLINE may build.
     pub max_body: usize,
+    /// `split_kv M = 1024;` of the schedule: rank and elements a span.
+    pub split: Vec<(String, i64)>,
+    /// EXP2 may change the base of exponentials.
+    pub base2: bool,
 }
 
 impl PassCx {
     /// The licences that the kernel's attributes give.
     pub fn of(c: &Cascade) -> Self {
-        PassCx { reassoc: !c.attrs.strict, max_body: 20_000 }
+        PassCx { reassoc: !c.attrs.strict, max_body: 20_000, split: vec![], base2: true }
     }
 }
 
@@ -131,12 +138,11 @@ pub fn find(name: &str) -> Option<&'static Pass> {
 }
 
 /// Runs the L1 part of the list.
-pub fn run_cascade_passes(c: &mut Cascade) -> Result<Report, Vec<Refusal>> {
-    let cx = PassCx::of(c);
+pub fn run_cascade_passes(c: &mut Cascade, cx: &PassCx) -> Result<Report, Vec<Refusal>> {
     let mut all = Report::default();
     for pass in PIPELINE {
         match pass.run {
-            Run::Cascade(run) => all.notes.extend(run(c, &cx)?.notes),
+            Run::Cascade(run) => all.notes.extend(run(c, cx)?.notes),
             Run::Stages(_) | Run::Stream(_) => break,
         }
         debug_assert_eq!(crate::cascade::verify(c), Ok(()), "after {}", pass.name);

@@ -159,3 +159,10 @@ impl Poly {
         out.unwrap_or(Expr::Float(0.0))
     }
 }
+
+/// `a - b` in normal form, positive terms first.
+pub(crate) fn difference(a: &Expr, b: &Expr) -> Expr {
+    let mut p = Poly::of(&Expr::bin(BinOp::Sub, a.clone(), b.clone()));
+    p.monos.sort_by_key(|m| m.coef < 0.0);
+    p.expr()
+}

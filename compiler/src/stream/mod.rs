@@ -5,13 +5,19 @@
 //! ranks. Stages communicate through memory only.
 
 mod def;
+mod explain;
+#[cfg(test)]
+mod explain_tests;
 mod parse;
 mod print;
 #[cfg(test)]
 mod tests;
+mod tiled;
 mod verify;
 
 pub use def::*;
+pub use explain::{einsums, explain};
 pub use parse::parse;
 pub use print::print;
+pub use tiled::{Form, tiled};
 pub use verify::verify;
