@@ -242,6 +242,37 @@ c[b,h,m] = sum[p] acc f32 exp(s[b,h,p,m] - g[b,h,p]) / d[b,h,p] fold (m <= p)
     assert_eq!(s.stages.len(), 4);
 }
 
+/// Weights read column sums of themselves: the statistics are used before and after a stage of another grid.
+#[test]
+fn statistics_used_twice() {
+    let s = check(
+        "let g f32 [B, H, P]
+let d f32 [B, H, P]
+let c f32 [B, H, M]
+g[b,h,p] = max[m] acc f32 s[b,h,p,m] fold (m <= p)
+d[b,h,p] = sum[m] acc f32 exp(s[b,h,p,m] - g[b,h,p]) fold (m <= p)
+c[b,h,m] = sum[p] acc f32 exp(s[b,h,p,m] - g[b,h,p]) / d[b,h,p] fold (m <= p)
+o[b,h,p,f] = sum[m] acc f32 exp(s[b,h,p,m] - g[b,h,p]) / d[b,h,p] / (1.0 + c[b,h,m]) * v[b,h,m,f] fold (m <= p)
+l[b,h,p] = g[b,h,p]
+",
+        2,
+    );
+    let names: Vec<&str> = s.stages.iter().map(|s| s.name.as_str()).collect();
+    assert_eq!(names, ["l", "c_mem", "o"]);
+}
+
+/// Outputs without common state over one traversal share a stage.
+#[test]
+fn one_traversal() {
+    let s = check(
+        "o[b,h,p,f] = sum[m] acc f32 tanh(s[b,h,p,m]) * v[b,h,m,f] fold (m <= p)
+l[b,h,p] = sum[m] acc f32 tanh(s[b,h,p,m])
+",
+        1,
+    );
+    assert_eq!(s.stages.len(), 1);
+}
+
 #[test]
 fn coordinates() {
     check(

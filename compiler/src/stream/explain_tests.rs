@@ -23,12 +23,15 @@ fn lower(src: &str) -> (Cascade, Stream) {
 #[track_caller]
 fn executes(c: &Cascade, s: &Stream, form: Form) {
     let pass = s.stages[0].passes.len() - 1;
+    let mut ran = 0;
     for (p, m) in [(3, 4), (8, 8), (2, 0), (1, 12)] {
         let t = tiled(s, 0, pass, 4, form).expect("tiled");
         assert_eq!(verify(&t), Ok(()), "{}", crate::cascade::print(&t));
         let extents: BTreeMap<String, i64> = [("P", p), ("M", m)].map(|(n, x)| (n.to_string(), x)).into();
         let inputs = random_inputs(c, &extents, 5).expect("inputs");
-        let want = run_cascade(c, &inputs, &BTreeMap::new(), &BTreeMap::new()).expect("oracle");
+        // The kernel may promise that no extent is zero.
+        let Ok(want) = run_cascade(c, &inputs, &BTreeMap::new(), &BTreeMap::new()) else { continue };
+        ran += 1;
         let got = run_cascade(&t, &inputs, &BTreeMap::new(), &BTreeMap::new());
         let got = got.unwrap_or_else(|e| panic!("{e}\n{}", einsums(&t)));
         for (name, w) in &want {
@@ -37,6 +40,7 @@ fn executes(c: &Cascade, s: &Stream, form: Form) {
             }
         }
     }
+    assert!(ran >= 3);
 }
 
 /// The three-pass cascade of the FuseMax paper.
@@ -53,6 +57,7 @@ const NAIVE: &str = "kernel attention {
     let A[m,p]: f32 = SN[m,p] / SD[p];
     AV[f,p] = sum[m](A[m,p] * V[f,m]);
     assert passes(M) == 1;
+    assert M > 0;
 }";
 
 fn lines(text: &str) -> Vec<&str> {
@@ -145,12 +150,12 @@ fn explanation() {
   pass 1 over m, state:
     GM[p] = max of QK, driver   (GM, line 8)
     SD[p] = sum of exp(QK - GM), multiplied by exp of the change of -GM when the drivers move   (SD, line 10)
-    AV_acc[f, p] = sum of exp(QK - GM) * V, multiplied by exp of the change of -GM when the drivers move   (AV, line 12)
-  finalize  AV[f, p] = AV_acc[f, p] / SD[p]   (AV, line 12)
+    AV_sum[f, p] = sum of exp(QK - GM) * V, multiplied by exp of the change of -GM when the drivers move   (AV, line 12)
+  finalize  AV[f, p] = AV_sum[f, p] / SD[p]   (AV, line 12)
   loops:
     for p in parallel
       for m
-        fold GM, SD, AV_acc
+        fold GM, SD, AV_sum
       store AV
 One pass, block by block, over `m` in stage `AV`:
   Initialization:

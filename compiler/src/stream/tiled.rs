@@ -33,6 +33,10 @@ pub fn tiled(s: &Stream, stage: usize, pass: usize, size: i64, form: Form) -> Op
         return None;
     }
     let mut c = Cascade { nodes: vec![], asserts: vec![], ..s.cascade.clone() };
+    // The accumulators give way to states of their own, and leave their names to them.
+    for t in p.accs.iter().map(|a| s.cascade.nodes[a.node.index()].out) {
+        c.tensors[t.index()].name = c.fresh_name(&format!("old_{}", c.tensor(t).name));
+    }
     let (m1, m0) = cut(&mut c, *m, size, form);
     let mut t = Tiler { s, c, m: *m, m1, m0, form, blocks: vec![], states: vec![], pass: p, late: false };
     for (i, g) in s.stages.iter().enumerate() {
@@ -225,7 +229,7 @@ impl Tiler<'_> {
             _ => {
                 let (_, rest) = self.shared(n);
                 let rest: Vec<TensorId> = rest.iter().flat_map(Expr::reads).collect();
-                let names: String = rest.iter().map(|t| self.c.tensor(*t).name.to_uppercase()).collect();
+                let names: String = rest.iter().map(|t| self.s.cascade.tensor(*t).name.to_uppercase()).collect();
                 if names.is_empty() || a.repair.is_none() && rest.len() > 2 {
                     "D".to_string()
                 } else {

@@ -4,7 +4,7 @@ use super::grid::{Root, is_populate};
 use super::normalise::copy_node;
 use super::reads::{Placed, place};
 use super::{Defs, bare};
-use crate::cascade::{Cascade, Expr, Node, TensorId, TensorKind};
+use crate::cascade::{Cascade, Expr, Extent, Node, RankId, TensorId, TensorKind};
 use crate::diag::{Code, Refusal};
 use std::collections::BTreeSet;
 
@@ -117,13 +117,13 @@ impl Planner<'_> {
         before != (self.stored.len(), self.forced.len())
     }
 
-    /// Roots over the same grid that share state share a stage, unless one needs the other's memory.
+    /// Roots over the same grid that share state or a traversal share a stage, unless one needs the other's memory.
     fn merge(&self, roots: Vec<Root>, placed: Vec<Placed>) -> Vec<Group> {
         let mut groups: Vec<Group> =
             roots.into_iter().zip(placed).map(|(r, placed)| Group { roots: vec![r], placed }).collect();
         let mut i = 0;
         while i < groups.len() {
-            let partner = (i + 1..groups.len()).find(|j| can_merge(&groups, i, *j));
+            let partner = (i + 1..groups.len()).find(|j| can_merge(&self.d, &groups, i, *j));
             match partner {
                 Some(j) => {
                     let other = groups.remove(j);
@@ -167,12 +167,24 @@ fn same_grid(a: &Root, b: &Root) -> bool {
     a.grid.len() == b.grid.len() && a.grid.iter().all(|r| b.grid.contains(r))
 }
 
-fn can_merge(groups: &[Group], i: usize, j: usize) -> bool {
+fn can_merge(d: &Defs, groups: &[Group], i: usize, j: usize) -> bool {
     let (a, b) = (&groups[i], &groups[j]);
+    let (sa, sb) = (&a.placed.states, &b.placed.states);
     same_grid(&a.roots[0], &b.roots[0])
-        && !a.placed.states.is_disjoint(&b.placed.states)
+        && (!sa.is_disjoint(sb) || sa.iter().any(|x| sb.iter().any(|y| same_traversal(d, *x, *y))))
         && !reaches(groups, i, j)
         && !reaches(groups, j, i)
+}
+
+/// True if both fold the same ranks, a run-time extent among them: one traversal serves both.
+fn same_traversal(d: &Defs, x: TensorId, y: TensorId) -> bool {
+    let ranks = |t| {
+        let mut over = d.local(t).map_or(vec![], |n| n.reduced().to_vec());
+        over.sort();
+        over
+    };
+    let long = |r: &RankId| !matches!(d.c.ranks[r.index()].extent, Extent::Const(_));
+    ranks(x) == ranks(y) && ranks(x).iter().any(long)
 }
 
 /// True if group `i` needs, through memory, what group `j` stores.

@@ -182,16 +182,20 @@ fn operands(d: &Defs, n: &Node, idx: &[Expr]) -> Vec<Vec<RankId>> {
     } else {
         expand(n, idx, &mut fresh)
     };
-    exprs.iter().for_each(|e| operands_in(d, e, &mut fresh, &mut out));
+    let mut seen = vec![];
+    exprs.iter().for_each(|e| operands_in(d, e, &mut fresh, &mut seen, &mut out));
     out
 }
 
-fn operands_in(d: &Defs, e: &Expr, fresh: &mut u32, out: &mut Vec<Vec<RankId>>) {
-    e.children().into_iter().for_each(|c| operands_in(d, c, fresh, out));
-    if let Expr::Read(t, idx) = e {
+fn operands_in(d: &Defs, e: &Expr, fresh: &mut u32, seen: &mut Vec<Expr>, out: &mut Vec<Vec<RankId>>) {
+    e.children().into_iter().for_each(|c| operands_in(d, c, fresh, seen, out));
+    if let Expr::Read(t, idx) = e
+        && !seen.contains(e)
+    {
+        seen.push(e.clone());
         match d.local(*t) {
             None => out.push(ranks_of(idx)),
-            Some(n) => expand(n, idx, fresh).0.iter().for_each(|e| operands_in(d, e, fresh, out)),
+            Some(n) => expand(n, idx, fresh).0.iter().for_each(|e| operands_in(d, e, fresh, seen, out)),
         }
     }
 }
