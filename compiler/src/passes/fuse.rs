@@ -85,7 +85,8 @@ pub fn fuse(s: &mut Stream) -> Vec<Blocked> {
         let mut passes = std::mem::take(&mut s.stages[i].passes);
         passes.iter_mut().for_each(|p| merge_domain(&mut s.cascade, p));
         let mut passes = regroup(&s.cascade, &passes, &mut blocked);
-        passes.iter_mut().for_each(|p| split_domain(&mut s.cascade, p));
+        let grid = &s.stages[i].grid;
+        passes.iter_mut().for_each(|p| split_domain(&mut s.cascade, grid, p));
         s.stages[i].passes = passes;
     }
     blocked

@@ -126,9 +126,13 @@ fn examples() {
 #[test]
 fn split_kv() {
     let text = include_str!("../check/tests/examples.attn");
-    for (name, rank) in [("mha_causal", "M"), ("sink_attention", "M"), ("linear_hedgehog", "M"), ("natten_2d", "U")] {
-        let set: &[(&str, &str)] =
-            if name == "natten_2d" { &[("E", "4"), ("F", "3"), ("R", "1")] } else { &[("F", "3")] };
+    let cases: &[(&str, &str, &[(&str, &str)])] = &[
+        ("mha_causal", "M", &[("E", "4"), ("F", "3")]),
+        ("sink_attention", "M", &[("E", "4"), ("F", "3"), ("W", "3")]),
+        ("linear_hedgehog", "M", &[("D", "4"), ("F", "3")]),
+        ("natten_2d", "U", &[("E", "4"), ("F", "3"), ("R", "1")]),
+    ];
+    for (name, rank, set) in cases {
         for c in cascades(text, Some(name), set) {
             for size in [1, 3, 100] {
                 let mut s = to_stream(&c).unwrap_or_else(|r| panic!("{:?}", messages(&r)));

@@ -21,7 +21,7 @@ pub fn to_stream_with(c: &Cascade, cx: &PassCx) -> Result<Stream, Vec<Refusal>> 
 
 fn lower(c: &Cascade, cx: &PassCx) -> Result<Stream, Vec<Refusal>> {
     let mut c = c.clone();
-    super::run_cascade_passes(&mut c, cx)?;
+    super::run_cascade_passes_with(&mut c, cx)?;
     let mut out: Option<Stream> = None;
     for pass in PIPELINE {
         match (&mut out, pass.run) {

@@ -138,7 +138,13 @@ pub fn find(name: &str) -> Option<&'static Pass> {
 }
 
 /// Runs the L1 part of the list.
-pub fn run_cascade_passes(c: &mut Cascade, cx: &PassCx) -> Result<Report, Vec<Refusal>> {
+pub fn run_cascade_passes(c: &mut Cascade) -> Result<Report, Vec<Refusal>> {
+    let cx = PassCx::of(c);
+    run_cascade_passes_with(c, &cx)
+}
+
+/// [`run_cascade_passes`] with the licences and options of the caller.
+pub fn run_cascade_passes_with(c: &mut Cascade, cx: &PassCx) -> Result<Report, Vec<Refusal>> {
     let mut all = Report::default();
     for pass in PIPELINE {
         match pass.run {

@@ -12,11 +12,12 @@ pub(super) fn build(c: &Cascade, groups: &[Group]) -> Stream {
     let mut b = Builder { from: c, out: Cascade { nodes: vec![], ..c.clone() }, memory: vec![], states: vec![] };
     b.allocate(groups);
     let mut stages: Vec<Stage> = groups.iter().map(|g| b.stage(g)).collect();
-    for s in &mut stages {
-        s.passes.iter_mut().for_each(|p| split_domain(&mut b.out, p));
-    }
     let stored: Vec<TensorId> = stages.iter().flat_map(|s| &s.stores).map(|n| b.out.nodes[n.index()].out).collect();
     let places = places(&b.out, &b.states, &stored);
+    for s in &mut stages {
+        let grid = &s.grid;
+        s.passes.iter_mut().for_each(|p| split_domain(&mut b.out, grid, p));
+    }
     Stream { cascade: b.out, places, stages }
 }
 
@@ -46,8 +47,7 @@ impl Builder<'_> {
         for n in &self.from.nodes {
             let n = redirect_node(n, &moved);
             if g.placed.states.contains(&n.out) {
-                self.states.push(n.out);
-                accs.push(self.push(n));
+                accs.push(self.state(n, &mut moved));
             } else if g.placed.inlines.contains(&n.out) {
                 self.inline(n, &mut moved);
             }
@@ -70,16 +70,32 @@ impl Builder<'_> {
         NodeId(self.out.nodes.len() as u32 - 1)
     }
 
+    fn is_taken(&self, t: TensorId) -> bool {
+        self.out.nodes.iter().any(|m| m.out == t)
+    }
+
+    /// Adds an accumulator; what another stage evaluates inline gets its own name here.
+    fn state(&mut self, mut n: Node, moved: &mut Vec<(TensorId, TensorId)>) -> NodeId {
+        if self.is_taken(n.out) {
+            let to = add_like(&mut self.out, n.out, "re");
+            moved.push((n.out, to));
+            n.out = to;
+        }
+        self.states.push(n.out);
+        self.push(n)
+    }
+
     /// Adds an inline node; one that another stage reads in the same form is shared, otherwise it gets its own name.
     fn inline(&mut self, n: Node, moved: &mut Vec<(TensorId, TensorId)>) {
-        if self.out.nodes.contains(&n) {
-            return;
-        }
-        if !self.out.nodes.iter().any(|m| m.out == n.out) {
+        if !self.is_taken(n.out) {
             self.push(n);
             return;
         }
-        let twin = self.out.nodes.iter().find(|m| Node { out: n.out, ..(*m).clone() } == n).map(|m| m.out);
+        let same = |m: &&Node| !self.states.contains(&m.out) && Node { out: n.out, ..(*m).clone() } == n;
+        let twin = self.out.nodes.iter().find(same).map(|m| m.out);
+        if twin == Some(n.out) {
+            return;
+        }
         let to = twin.unwrap_or_else(|| add_like(&mut self.out, n.out, "re"));
         moved.push((n.out, to));
         if twin.is_none() {

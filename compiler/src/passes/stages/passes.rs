@@ -77,14 +77,15 @@ fn pass(c: &Cascade, s: Slot) -> Pass {
     Pass { over, domain: vec![], accs: s.accs }
 }
 
-/// Moves the conjuncts that all accumulators share into the pass.
-pub(in crate::passes) fn split_domain(c: &mut Cascade, p: &mut Pass) {
+/// Moves the conjuncts that all accumulators share, and that value ranks do not matter to, into the pass.
+pub(in crate::passes) fn split_domain(c: &mut Cascade, grid: &[RankId], p: &mut Pass) {
     let ids: Vec<NodeId> = p.accs.iter().map(|a| a.node).collect();
     let Some(first) = ids.first() else { return };
     let n = &c.nodes[first.index()];
     let holds =
         |e: &Expr| ids.iter().all(|i| c.nodes[i.index()].fold.iter().chain(&c.nodes[i.index()].dom).any(|x| x == e));
-    let shared: Vec<Expr> = n.fold.iter().chain(&n.dom).filter(|e| holds(e)).cloned().collect();
+    let known = |e: &Expr| super::ranks_of([e]).iter().all(|r| grid.contains(r) || p.over.contains(r));
+    let shared: Vec<Expr> = n.fold.iter().chain(&n.dom).filter(|e| holds(e) && known(e)).cloned().collect();
     for id in ids {
         let n = &mut c.nodes[id.index()];
         n.fold.retain(|e| !shared.contains(e));

@@ -130,7 +130,8 @@ impl Walk<'_> {
     fn keeps_rows(&self, n: &Node, idx: &[Expr]) -> bool {
         let kept = kept_ranks(idx);
         let Some(tile) = self.rows.tile else { return true };
-        if kept.contains(&tile) {
+        let operands = operands(self.d, n, idx);
+        if kept.contains(&tile) || self.pairs_streamed(&operands) {
             return true;
         }
         // Another row rank: a score shared by heads keeps the rows; a projection by weights does not. Only activations
