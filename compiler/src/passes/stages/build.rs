@@ -122,8 +122,8 @@ fn places(c: &Cascade, states: &[TensorId], stored: &[TensorId]) -> Vec<Place> {
         match c.tensors[i].kind {
             TensorKind::In | TensorKind::Out | TensorKind::InOut | TensorKind::Table => Place::Memory,
             TensorKind::Let if states.contains(&t) => Place::State,
-            TensorKind::Let if !read.contains(&t) => Place::Dead,
             TensorKind::Let if stored.contains(&t) => Place::Memory,
+            TensorKind::Let if !read.contains(&t) => Place::Dead,
             TensorKind::Let => Place::Inline,
         }
     };

@@ -2,7 +2,8 @@
 //!
 //! A value rank belongs to the accumulators, not to the grid: `f` of `NV[b,h,p,f]`. It is recognised by a reduction of
 //! the same family that lacks it (`D[b,h,p]` needs no `f`), or by being reduced itself (`m` of attention weights that
-//! are stored), or, when no rank is like this, by appearing in one operand of a contraction only.
+//! are stored), provided that it selects elements of one operand in whatever streams a run-time extent; or, when no
+//! rank is like this, by appearing in one operand of a contraction only.
 
 use super::{Defs, bare, plain_vars, ranks_of};
 use crate::cascade::{Cascade, Expr, Extent, Node, RankId, TensorId, TensorKind};
@@ -105,12 +106,34 @@ fn value_ranks(c: &Cascade, vars: &[RankId], nodes: &[&Node]) -> Vec<RankId> {
     let slot = |r: RankId| nodes.iter().any(|n| n.reduce.as_ref().is_some_and(|x| x.slot == Some(r)));
     let nowhere = |r: RankId| !nodes.iter().any(|n| has(n, r));
     let reduced = |r: RankId| nodes.iter().any(|n| n.reduced().contains(&r));
-    let is_value = |r: &RankId| mixed(*r) || nowhere(*r) || slot(*r) || reduced(*r);
+    let is_value = |r: &RankId| {
+        let movable = || nodes.iter().all(|n| !has(n, *r) || !is_long(c, n) || is_moved_alone(c, n, *r));
+        nowhere(*r) || slot(*r) || (mixed(*r) || reduced(*r)) && movable()
+    };
     let lacking: Vec<RankId> = vars.iter().copied().filter(is_value).collect();
     if !lacking.is_empty() {
         return lacking;
     }
     contracted_value(c, vars, nodes).into_iter().collect()
+}
+
+/// True if the reduction streams a run-time extent.
+fn is_long(c: &Cascade, n: &Node) -> bool {
+    n.reduced().iter().any(|r| !matches!(c.ranks[r.index()].extent, Extent::Const(_)))
+}
+
+/// True if a reduction can be computed for all `r` at once: `r` selects elements of one operand, and no scores.
+fn is_moved_alone(c: &Cascade, n: &Node, r: RankId) -> bool {
+    if n.fold.iter().chain(&n.dom).any(|e| e.mentions(r)) {
+        return false;
+    }
+    let factors = factors(&n.body);
+    let with: Vec<_> = factors.iter().filter(|f| f.mentions(r)).collect();
+    match (with.as_slice(), &c.ranks[r.index()].extent) {
+        ([_], Extent::Const(_)) => true,
+        ([Expr::Read(t, _)], _) => c.tensor(*t).kind != TensorKind::Let,
+        _ => false,
+    }
 }
 
 /// The last rank that only one operand of every contraction has; constant extents first.

@@ -24,17 +24,26 @@ struct Planner<'a> {
     stored: BTreeSet<TensorId>,
     /// (root, reduction): the root reads it from memory although it could hold it.
     forced: BTreeSet<(TensorId, TensorId)>,
+    /// Reductions that were stored for nothing; each is dropped once, so that the rounds end.
+    dropped: BTreeSet<TensorId>,
 }
 
 /// Plans the stages of a normalised cascade, in execution order.
 pub(super) fn plan(c: &Cascade) -> Result<Vec<Group>, Vec<Refusal>> {
-    let mut p = Planner { d: Defs::new(c), stored: populated(c), forced: BTreeSet::new() };
-    // Every round adds to `stored` or `forced`; both are bounded.
+    let mut p = Planner { d: Defs::new(c), stored: populated(c), forced: BTreeSet::new(), dropped: BTreeSet::new() };
+    // Almost every round adds to `stored` or `forced`, and both are bounded.
     let rounds = (c.nodes.len() + 1) * (c.nodes.len() + 1);
     for _ in 0..rounds {
         let roots = p.roots();
         let placed: Vec<Placed> = roots.iter().map(|r| p.place(r, &roots)).collect();
         if p.learn(&roots, &placed) {
+            continue;
+        }
+        let unread = p.unread(&placed);
+        if !unread.is_empty() {
+            // An earlier round wanted it; now its readers hold it or are gone, so dropping it changes no placement.
+            p.stored.retain(|t| !unread.contains(t));
+            p.dropped.extend(unread);
             continue;
         }
         let groups = p.merge(roots, placed);
@@ -115,6 +124,13 @@ impl Planner<'_> {
             self.forced.extend(both.map(|t| (r.key, *t)));
         }
         before != (self.stored.len(), self.forced.len())
+    }
+
+    /// Stored reductions that nothing reads from memory.
+    fn unread(&self, placed: &[Placed]) -> BTreeSet<TensorId> {
+        let again = |t: &TensorId| self.dropped.contains(t);
+        let needed = |t: &TensorId| placed.iter().any(|p| p.memory.contains(t)) || self.output_copy(*t).is_some();
+        self.stored.iter().filter(|t| !needed(t) && !again(t)).copied().collect()
     }
 
     /// Roots over the same grid that share state or a traversal share a stage, unless one needs the other's memory.

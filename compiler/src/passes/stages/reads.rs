@@ -20,12 +20,14 @@ pub(super) struct Placed {
 /// Walks from a root. `far` says which reductions this root must read from memory.
 pub(super) fn place(d: &Defs, root: &Root, far: &dyn Fn(TensorId) -> bool) -> Placed {
     let rows = Rows::of(d, root);
-    let mut w = Walk { d, root, far, rows, out: Placed::default(), fresh: 0, seen: vec![] };
+    let mut w = Walk { d, root, far, rows, out: Placed::default(), beside: BTreeSet::new(), fresh: 0, seen: vec![] };
     let streamed = root.streamed(d).into_iter().filter(|r| root.value.contains(r)).collect();
     let scope = Scope { streamed, inner: vec![] };
     root.node.exprs().for_each(|e| w.visit(e, &scope));
+    // A vector that is held is also read where it could be recomputed; beside the grid point it is read from memory.
     let states = w.out.states.clone();
     w.out.inlines.retain(|t| !states.contains(t));
+    w.out.memory.extend(w.beside.intersection(&states));
     w.out
 }
 
@@ -44,6 +46,8 @@ struct Walk<'a> {
     far: &'a dyn Fn(TensorId) -> bool,
     rows: Rows,
     out: Placed,
+    /// Evaluated inline at another point than the grid's.
+    beside: BTreeSet<TensorId>,
     fresh: u32,
     seen: Vec<(TensorId, Vec<Expr>, Scope)>,
 }
@@ -75,6 +79,9 @@ impl Walk<'_> {
             }
             Choice::Inline => {
                 self.out.inlines.insert(t);
+                if !self.is_at_point(n, idx) {
+                    self.beside.insert(t);
+                }
                 let key = (t, idx.to_vec(), scope.clone());
                 if self.seen.contains(&key) {
                     return;
@@ -131,7 +138,7 @@ impl Walk<'_> {
         let kept = kept_ranks(idx);
         let Some(tile) = self.rows.tile else { return true };
         let operands = operands(self.d, n, idx);
-        if kept.contains(&tile) || self.pairs_streamed(&operands) {
+        if kept.contains(&tile) || self.pairs_streamed(&kept, &operands) {
             return true;
         }
         // Another row rank: a score shared by heads keeps the rows; a projection by weights does not. Only activations
@@ -139,9 +146,17 @@ impl Walk<'_> {
         let others: Vec<RankId> = self.rows.queries.iter().copied().filter(|r| kept.contains(r)).collect();
         let batched = |x: &[RankId]| self.rows.batch.is_empty() || x.iter().any(|r| self.rows.batch.contains(r));
         !others.is_empty()
-            && operands(self.d, n, idx).iter().any(|x| {
+            && operands.iter().any(|x| {
                 !x.iter().any(|r| self.rows.streamed.contains(r)) && x.iter().any(|r| others.contains(r)) && batched(x)
             })
+    }
+
+    /// True if two streamed run-time extents meet in the reduction and in none of its operands: scores.
+    fn pairs_streamed(&self, kept: &[RankId], operands: &[Vec<RankId>]) -> bool {
+        let long = |r: &&RankId| self.rows.streamed.contains(r) && !is_constant(self.d.c, **r);
+        let met: Vec<RankId> = kept.iter().filter(long).copied().collect();
+        let apart = |a: &RankId, b: &RankId| a != b && !operands.iter().any(|x| x.contains(a) && x.contains(b));
+        met.iter().any(|a| met.iter().any(|b| apart(a, b)))
     }
 }
 
