@@ -106,7 +106,7 @@ fn laziness_tables_and_casts() {
     let lazy = format!("{MATRIX}out O f32 [P]\nO[p] = if p < 2 || A[p, 99] > 0.0 {{ 1.0 }} else {{ A[9, 9] }}");
     check(&lazy, &[matrix()], &[1.0, 1.0]);
     let table = "rank N free\ntable T0 i32 [4] values [3, 2, 1, 0]\nout O i32 [N]\nO[n] = T0[n + 1] + i8(200)";
-    check(table, &[], &[-54.0, -55.0, -56.0]);
+    check(table, &[], &[129.0, 128.0, 127.0]);
     check("rank N free\nout O f32 [N]\nO[n] = bf16(float(n) + 256.0)", &[], &[256.0, 256.0, 258.0]);
 }
 
