@@ -126,6 +126,37 @@ impl Tensor {
         }
         Ok(Tensor { data: Buffer::new(dtype, &value.data)?, shape: value.shape.clone(), strides })
     }
+
+    /// The tensor as an argument of a launch.
+    pub fn arg(&mut self, written: bool) -> Arg<'_> {
+        self.data.arg(written, &self.shape, &self.strides)
+    }
+
+    /// Shape and elements as numbers, of a row-major tensor.
+    pub fn value(&self) -> Value {
+        Value { shape: self.shape.clone(), data: self.data.values() }
+    }
+}
+
+/// One tensor of the caller: an input, or an output filled with a number.
+pub fn argument(
+    name: &str,
+    member: &Cascade,
+    inputs: &Tensors,
+    bindings: &Bindings,
+    fill: f64,
+) -> Result<Tensor, String> {
+    let declared = member.tensor_by_name(name).map(|t| member.tensor(t));
+    let declared = declared.ok_or_else(|| format!("the kernel has no tensor `{name}`"))?;
+    if let Some(value) = inputs.get(name) {
+        return Tensor::new(declared.dtype, value);
+    }
+    let dims = declared.dims.iter().map(|e| {
+        let n = bindings.index(e).map_err(|f| format!("a dimension of `{name}`: {f}"))?;
+        usize::try_from(n).map_err(|_| format!("a dimension of `{name}` is {n}"))
+    });
+    let shape = dims.collect::<Result<Vec<_>, String>>()?;
+    Tensor::new(declared.dtype, &Value::filled(&shape, fill))
 }
 
 /// Scalars, and extents that no input fixes, by name.
@@ -169,20 +200,7 @@ impl Program {
         bindings: &Bindings,
         fill: f64,
     ) -> Result<Vec<Tensor>, String> {
-        let one = |m: &&lane::MemTensor| {
-            if let Some(value) = inputs.get(&m.name) {
-                return Tensor::new(m.dtype, value);
-            }
-            let declared = member.tensor_by_name(&m.name).map(|t| member.tensor(t));
-            let declared = declared.ok_or_else(|| format!("the kernel has no tensor `{}`", m.name))?;
-            let dims = declared.dims.iter().map(|e| {
-                let n = bindings.index(e).map_err(|f| format!("a dimension of `{}`: {f}", m.name))?;
-                usize::try_from(n).map_err(|_| format!("a dimension of `{}` is {n}", m.name))
-            });
-            let shape = dims.collect::<Result<Vec<_>, String>>()?;
-            Tensor::new(m.dtype, &Value::filled(&shape, fill))
-        };
-        self.callers().map(|m| one(&m)).collect()
+        self.callers().map(|m| argument(&m.name, member, inputs, bindings, fill)).collect()
     }
 
     /// The tensors that the caller provides.
@@ -235,11 +253,8 @@ fn run(
         isas: &[isa],
     };
     let kernel = Kernel { name: &kernel.name, members: &[member] };
-    let args: Vec<Arg<'_>> = tensors
-        .iter_mut()
-        .zip(&described)
-        .map(|(t, d)| t.data.arg(!matches!(d.role, Role::In), &t.shape, &t.strides))
-        .collect();
+    let args: Vec<Arg<'_>> =
+        tensors.iter_mut().zip(&described).map(|(t, d)| t.arg(!matches!(d.role, Role::In))).collect();
     let options = Options { threads, isa: None };
     let request = Launch { args: &args, ints: &scalars.ints, floats: &scalars.floats, options };
     launch(&kernel, &request).map(|_| ()).map_err(|e| e.to_string())

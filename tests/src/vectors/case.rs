@@ -1,7 +1,7 @@
 //! One vector and its library kernel.
 
 use super::load::read_tensors;
-use super::{Launch, folder};
+use super::{Instance, Launch, folder};
 use einattn_compiler::check::{Options, check};
 use einattn_compiler::interp::{Tensors, Value};
 use einattn_compiler::library;
@@ -96,19 +96,31 @@ impl Case {
         self.index["naive"][dtype][format!("out.{output}")]["rel"].as_f64().unwrap_or(0.0)
     }
 
-    /// The kernel of the library for the shapes and numbers of the vector, its floats in `dtype`.
-    pub fn kernel(&self, tensors: &Tensors, dtype: &str) -> Result<Launch, String> {
-        let Plan::Kernel { name, set, scalars } = &self.plan else { return Err("there is no kernel".to_string()) };
-        let file = library_kernel(name).ok_or_else(|| format!("the library has no kernel `{name}`"))?;
-        let Some(Item::Kernel(kernel)) = file.items.iter().find(|i| matches!(i, Item::Kernel(_))) else {
-            return Err(format!("the library has no kernel `{name}`"));
-        };
-        let mut options = extents(kernel, tensors);
+    /// True if the floats of the kernel are of a type that can be chosen.
+    pub fn is_generic(&self) -> bool {
+        let Plan::Kernel { name, .. } = &self.plan else { return false };
+        library_kernel(name).is_some_and(|(_, kernel)| has_dtype_variable(&kernel))
+    }
+
+    /// The kernel of the library that the vector is an instance of, with the values of its params, extents and
+    /// `dtype` variables: floats are of type `dtype`.
+    pub fn instance(&self, tensors: &Tensors, dtype: &str) -> Result<Instance, String> {
+        let Plan::Kernel { name, set, .. } = &self.plan else { return Err("there is no kernel".to_string()) };
+        let (_, kernel) = library_kernel(name).ok_or_else(|| format!("the library has no kernel `{name}`"))?;
+        let mut options = extents(&kernel, tensors);
         options.extend(set.clone());
-        if has_dtype_variable(kernel) {
+        if has_dtype_variable(&kernel) {
             options.insert("Elem".to_string(), dtype.to_string());
         }
-        let (checked, diags) = check(&file, &Options { set: options.into_iter().collect() });
+        Ok(Instance { kernel: name.clone(), set: options })
+    }
+
+    /// The kernel of the library for the shapes and numbers of the vector, its floats in `dtype`.
+    pub fn kernel(&self, tensors: &Tensors, dtype: &str) -> Result<Launch, String> {
+        let instance = self.instance(tensors, dtype)?;
+        let Plan::Kernel { name, scalars, .. } = &self.plan else { return Err("there is no kernel".to_string()) };
+        let (file, _) = library_kernel(name).ok_or_else(|| format!("the library has no kernel `{name}`"))?;
+        let (checked, diags) = check(&file, &Options { set: instance.set.clone().into_iter().collect() });
         if let Some(d) = diags.first() {
             let at = d.span.start.start();
             return Err(format!("[{}] {} ({}:{})", d.code.0, d.message, at.line, at.column));
@@ -122,18 +134,22 @@ impl Case {
                 inputs.insert(t.name.clone(), Value { shape: v.shape.clone(), data });
             }
         }
-        Ok(Launch { cascade, inputs, scalars: scalars.clone() })
+        Ok(Launch { instance, cascade, inputs, scalars: scalars.clone() })
     }
 }
 
-/// The file of the library that holds a kernel, without its other kernels.
-fn library_kernel(name: &str) -> Option<File> {
+/// The file of the library that holds a kernel, without its other kernels, and the kernel.
+fn library_kernel(name: &str) -> Option<(File, Kernel)> {
     for (_, text) in library::FILES {
         let (mut file, _) = parse_str(text);
         let is_it = |i: &Item| matches!(i, Item::Kernel(k) if k.name.name == name);
-        if file.items.iter().any(is_it) {
+        let found = file.items.iter().find_map(|i| match i {
+            Item::Kernel(k) if k.name.name == name => Some(k.clone()),
+            Item::Kernel(_) | Item::Schedule(_) | Item::Fn(_) | Item::Mask(_) => None,
+        });
+        if let Some(kernel) = found {
             file.items.retain(|i| !matches!(i, Item::Kernel(_) | Item::Schedule(_)) || is_it(i));
-            return Some(file);
+            return Some((file, kernel));
         }
     }
     None

@@ -9,20 +9,45 @@ mod case;
 mod cranelift;
 mod judge;
 mod load;
+mod macro_made;
 mod report;
 
 pub use case::{Case, Plan, suite};
 pub use cranelift::Cranelift;
 pub use judge::{Verdict, compare, interpreter_bound, naive_bound};
 pub use load::{folder, read_tensors};
+pub use macro_made::{MacroMade, run_kernel, tensors_of};
 pub use report::{Outcome, Report, run};
 
 use einattn_compiler::cascade::Cascade;
 use einattn_compiler::interp::{Tensors, run_cascade};
 use std::collections::BTreeMap;
 
+/// A kernel of the library with what is chosen for it: what `attn_lib!` takes.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Instance {
+    /// Kernel.
+    pub kernel: String,
+    /// Params, extents and `dtype` variables.
+    pub set: BTreeMap<String, String>,
+}
+
+impl Instance {
+    /// An identifier that differs for different instances: `window_causal_e32_elem_f32_w16`.
+    pub fn name(&self) -> String {
+        let mut name = self.kernel.clone();
+        for (k, v) in &self.set {
+            name.push_str(&format!("_{k}{}", if v.parse::<f64>().is_ok() { "" } else { "_" }));
+            name.push_str(v);
+        }
+        name.to_lowercase().replace('-', "m").replace('.', "p")
+    }
+}
+
 /// A kernel with everything that a launch needs.
 pub struct Launch {
+    /// What was elaborated.
+    pub instance: Instance,
     /// The elaborated member.
     pub cascade: Cascade,
     /// Inputs, rounded to their declared storage types.
