@@ -41,7 +41,8 @@ fn kernel(kernel: &CheckedKernel, checked: &Checked, diags: &mut Vec<Diagnostic>
     let module = match module {
         Some(Ok(items)) => format!("#[doc(hidden)]\nmod {} {{\n{items}}}\n", module_name(&name)),
         Some(Err(refusal)) => {
-            diags.push(refusal.diagnostic(&checked.spans));
+            // The target knows no statements, only kernels.
+            diags.push(Diagnostic { span: kernel.name.span, ..refusal.diagnostic(&checked.spans) });
             return KernelSource { launcher: launcher(kernel, None), name, module: String::new() };
         }
         None => String::new(),

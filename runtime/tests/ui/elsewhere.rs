@@ -1,0 +1,11 @@
+//! Kernels that are not written at the call: files and the library.
+use einattn::{attn_file, attn_lib};
+
+attn_file!(kernels);
+attn_file!("there/is/no/such/file.attn");
+attn_lib!(window_casual);
+attn_lib!(window_causal as);
+attn_lib!(window_causal as w { W });
+attn_lib!(window_causal as x { NO = 3 });
+
+fn main() {}
