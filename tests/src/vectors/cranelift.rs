@@ -2,6 +2,7 @@
 
 use super::{Answer, Launch, Target};
 use attnc::cpu::{NoProgram, Program, Scalars};
+use einattn_compiler::diag::Code;
 use einattn_compiler::driver::Options;
 use einattn_compiler::interp::{Tensors, Value, bind};
 use std::collections::BTreeMap;
@@ -20,7 +21,9 @@ impl Target for Cranelift {
             Err(NoProgram::Refused(refusals)) => {
                 let texts: Vec<String> =
                     refusals.iter().map(|r| format!("[{}] {}{}", r.code.0, r.message, notes(&r.notes))).collect();
-                return Answer::Refused(texts.join("; "));
+                // A bug of the compiler is a failure, never a refusal.
+                let bug = refusals.iter().any(|r| r.code == Code::INTERNAL);
+                return if bug { Answer::Broken(texts.join("; ")) } else { Answer::Refused(texts.join("; ")) };
             }
             Err(NoProgram::Failed(why)) => return Answer::Broken(why),
         };
