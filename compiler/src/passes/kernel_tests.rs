@@ -3,11 +3,11 @@
 use super::promise::stream_passes;
 use super::split_kv::split_rank;
 use super::to_stream;
-use crate::cascade::{Cascade, Extent};
+use crate::cascade::{Cascade, Extent, RankId};
 use crate::check::{Options, check};
 use crate::diag::Refusal;
 use crate::interp::{self, Value};
-use crate::stream::{self, Stream};
+use crate::stream::{self, Stage, Stream};
 use crate::syntax::ast::Item;
 use crate::syntax::parse_str;
 use std::collections::BTreeMap;
@@ -126,7 +126,8 @@ fn examples() {
 #[test]
 fn split_kv() {
     let text = include_str!("../check/tests/examples.attn");
-    let cases: &[(&str, &str, &[(&str, &str)])] = &[
+    type Case<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)]);
+    let cases: &[Case] = &[
         ("mha_causal", "M", &[("E", "4"), ("F", "3")]),
         ("sink_attention", "M", &[("E", "4"), ("F", "3"), ("W", "3")]),
         ("linear_hedgehog", "M", &[("D", "4"), ("F", "3")]),
@@ -216,4 +217,40 @@ fn promises() {
         .map(|(s, w)| format!("{s}\n got: {}\nwant: {w}", refusal(s)))
         .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
+/// Stages, grids and passes of one kernel: `o[b,h,p]|m:3` has one pass over m with three accumulators.
+fn shape(s: &Stream) -> String {
+    let c = &s.cascade;
+    let vars =
+        |ranks: &[RankId]| ranks.iter().map(|r| c.ranks[r.index()].name.to_lowercase()).collect::<Vec<_>>().join(",");
+    let passes =
+        |g: &Stage| g.passes.iter().map(|p| format!("|{}:{}", vars(&p.over), p.accs.len())).collect::<String>();
+    s.stages.iter().map(|g| format!("{}[{}]{}", g.name, vars(&g.grid), passes(g))).collect::<Vec<_>>().join(" ")
+}
+
+/// Every kernel of the library has the stages that it should have, or is refused because it is a recurrence.
+#[test]
+fn library() {
+    let want: BTreeMap<&str, &str> =
+        include_str!("stages/library.txt").lines().filter_map(|l| l.split_once(": ")).collect();
+    let (mut wrong, mut seen) = (vec![], 0);
+    for (file, text) in crate::library::FILES.iter().filter(|(f, _)| *f != "prelude.attn") {
+        let all = cascades(text, None, &[]);
+        let mut first: Vec<&Cascade> = all.iter().collect();
+        first.dedup_by_key(|c| c.name.clone());
+        for c in first {
+            let got = match to_stream(c) {
+                Ok(s) => shape(&s),
+                Err(r) if r[0].message.starts_with("the recurrence") => continue,
+                Err(r) => format!("{:?}", messages(&r)),
+            };
+            seen += 1;
+            if want.get(c.name.as_str()) != Some(&got.as_str()) {
+                wrong.push(format!("{file} {}: {got}", c.name));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert_eq!(seen, want.len());
 }

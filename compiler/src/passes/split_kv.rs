@@ -143,7 +143,7 @@ impl Split<'_> {
         let c = &mut self.s.cascade;
         let old = c.tensor(t).clone();
         let name = c.fresh_name(&format!("{}_{suffix}", old.name));
-        let span = spanned.then(|| Expr::Extent(self.spans));
+        let span = spanned.then_some(Expr::Extent(self.spans));
         let dims = span.into_iter().chain(old.dims).collect();
         let narrow = old.dtype.is_float() && old.dtype.bytes() < 4;
         let dtype = if narrow { DType::F32 } else { old.dtype };
