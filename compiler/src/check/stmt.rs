@@ -123,7 +123,7 @@ impl Elab<'_> {
             let message = format!("`{}` is reduced, but it stands on the left side as well", names[i].name);
             let d = Diagnostic::error(Code::RED, names[i].span, message);
             return self.report(d.help(format!(
-                "declare another rank of the same extent: `rank M = {}`",
+                "declare another rank of the same extent: `rank {0}2 = {0}`",
                 self.c.ranks[over[i].index()].name
             )));
         }
