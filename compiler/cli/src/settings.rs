@@ -43,7 +43,7 @@ pub(crate) fn settings(kernel: &Kernel, set: &[String], file: &File) -> Result<S
     }
     for (name, named) in &names {
         if !out.has(name) {
-            out.from_file(kernel, name, named, file)?;
+            out.take_from_file(kernel, name, named, file)?;
         }
     }
     Ok(out)
@@ -114,7 +114,7 @@ impl Settings {
     }
 
     /// A param or scalar that the file holds as a single number; a storage type from the tensors that have it.
-    fn from_file(&mut self, kernel: &Kernel, name: &str, named: &Named<'_>, file: &File) -> Result<(), String> {
+    fn take_from_file(&mut self, kernel: &Kernel, name: &str, named: &Named<'_>, file: &File) -> Result<(), String> {
         match named {
             Named::Param | Named::Scalar => {
                 let Some(stored) = file.get(name) else { return Ok(()) };
