@@ -13,6 +13,7 @@ use crate::syntax::ast::{File, Item, Schedule};
 use crate::syntax::parse_str;
 use crate::target::CpuCaps;
 use crate::tile::{self, TileKernel};
+use crate::types::DType;
 
 /// Choices of the caller.
 #[derive(Clone, Copy, Debug)]
@@ -142,6 +143,10 @@ pub fn lower_observed(
         level.verify().map_err(|errors| vec![bug(pass, level.name(), &errors)])
     };
     reach("check", Level::Cascade(c))?;
+    let refusals = wider_than_f32(c);
+    if !refusals.is_empty() {
+        return Err(refusals);
+    }
     let stream = stream(c, options, &mut reach)?;
     let tile = to_tile(&stream, caps)?;
     reach("tile", Level::Tile(&tile))?;
@@ -149,6 +154,24 @@ pub fn lower_observed(
     let lane = lane::lower(&tile, caps)?;
     reach("lane", Level::Lane(&lane))?;
     Ok(lane)
+}
+
+/// What asks for more precision than CPU targets compute in. They would round it to f32 silently.
+fn wider_than_f32(c: &Cascade) -> Vec<Refusal> {
+    let mut out: Vec<Refusal> = vec![];
+    for n in &c.nodes {
+        let (name, kept) = (&c.tensor(n.out).name, c.tensor(n.out).dtype == DType::F64);
+        let summed = n.reduce.as_ref().is_some_and(|r| r.acc == DType::F64);
+        if !(kept || summed) || out.iter().any(|r| r.origin == n.origin) {
+            continue;
+        }
+        let what = if kept { format!("`{name}` is f64") } else { format!("`acc = f64`: `{name}` accumulates in f64") };
+        let message = format!("{what}, and the CPU targets compute in f32");
+        let mut refusal = Refusal::new(Code::UNSUPPORTED, &n.origin, message);
+        refusal.help = Some("leave it at f32, or run it on the interpreter".to_string());
+        out.push(refusal);
+    }
+    out
 }
 
 /// The passes up to L2.

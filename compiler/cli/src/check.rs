@@ -21,15 +21,26 @@ pub(crate) struct Args {
 /// Checks the files.
 pub(crate) fn run(args: &Args, io: &mut Io) -> CmdResult {
     let mut refused = false;
+    let mut unread = vec![];
     let mut kernels = 0;
     for path in &args.files {
-        let source = Source::read(path)?;
+        let source = match Source::read(path) {
+            Ok(source) => source,
+            Err(message) => {
+                unread.push(message);
+                continue;
+            }
+        };
         let (checked, mut diags) = source.checked(&[]);
         diags.extend(check_promises(&checked));
         diags.extend(unread_schedules(&checked));
+        diags.extend(checked.kernels.iter().flat_map(|k| k.advice.iter().cloned()));
         diagnostics(&source, &diags, args.message_format, io)?;
         refused |= has_errors(&diags);
         kernels += checked.kernels.len();
+    }
+    if !unread.is_empty() {
+        return Err(unread.join("\nerror: "));
     }
     if refused {
         return Ok(Outcome::Refused);

@@ -1,6 +1,7 @@
 //! The command line as a library: arguments in, text and an exit code out. `main.rs` is its only user besides tests.
 //!
 //! Exit codes: 0 success, 1 a program was refused (its diagnostics were printed), 2 the command could not be carried out.
+//! Where both happen, as with several files, it is 2.
 
 mod build;
 mod check;
@@ -28,9 +29,15 @@ pub struct Io<'a> {
     pub styled: bool,
 }
 
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  everything was done
+  1  a program was refused: its errors were printed
+  2  the command could not be carried out: wrong arguments, or files that cannot be read or written";
+
 /// An ahead-of-time compiler for attention.
 #[derive(Parser)]
-#[command(name = "attnc", version, about, arg_required_else_help = true)]
+#[command(name = "attnc", version, about, arg_required_else_help = true, after_help = EXIT_CODES)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

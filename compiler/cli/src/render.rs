@@ -37,6 +37,7 @@ fn human(source: &Source, d: &Diagnostic, styled: bool) -> String {
     let level = match d.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
+        Severity::Note => Level::NOTE,
     };
     let labels = d.labels.iter().map(|(span, text)| AnnotationKind::Context.span(source.range(*span)).label(text));
     let snippet = Snippet::source(&source.text)
@@ -65,7 +66,11 @@ fn json(source: &Source, d: &Diagnostic) -> Value {
         .collect();
     let mut v = place(source, d.span);
     v["code"] = json!(d.code.0);
-    v["severity"] = json!(if d.severity == Severity::Error { "error" } else { "warning" });
+    v["severity"] = json!(match d.severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+        Severity::Note => "note",
+    });
     v["message"] = json!(d.message);
     v["labels"] = json!(labels);
     v["notes"] = json!(d.notes);

@@ -57,6 +57,9 @@ impl Elab<'_> {
             let dims = tensor.dims.clone();
             let idx = self.indices(a, &dims)?;
             self.reads_generation(a, t, &idx)?;
+            if self.stmt.predicate {
+                self.lookups.entry(t).or_insert(a.span);
+            }
             self.read_tensor(t, idx)
         };
         Ok(Val { e, ty })

@@ -231,7 +231,13 @@ impl Elab<'_> {
 
     /// A `where` predicate: its conjuncts go to the frame, in order (rule T-WHERE).
     pub(super) fn conjuncts(&mut self, e: &ast::Expr) -> Res<()> {
-        let e = bare(e);
+        let outer = std::mem::replace(&mut self.stmt.predicate, true);
+        let result = self.split_conjuncts(bare(e));
+        self.stmt.predicate = outer;
+        result
+    }
+
+    fn split_conjuncts(&mut self, e: &ast::Expr) -> Res<()> {
         match &e.kind {
             ExprKind::Binary(Binary::And, a, b) => {
                 let (a, b) = (self.conjuncts(a), self.conjuncts(b));
@@ -257,6 +263,10 @@ impl Elab<'_> {
         if self.has_float(&v.e) {
             let d = Diagnostic::error(Code::WHERE, e.span, "a `where` predicate compares integers, this has floats");
             return self.report(d.help("select by floats with `topk`, `argmax`, or a `bool` intermediate"));
+        }
+        for t in v.e.reads() {
+            // Reductions inside of the predicate have no lookup of their own.
+            self.lookups.entry(t).or_insert(e.span);
         }
         if v.e != Expr::Bool(true) && !self.frame.dom.contains(&v.e) {
             self.frame.dom.push(v.e);

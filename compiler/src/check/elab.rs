@@ -79,6 +79,8 @@ pub(super) struct StmtCx {
     pub(super) origin: Origin,
     /// Type of nested float results: f32, or f64 if the statement says so.
     pub(super) float: Option<DType>,
+    /// Inside of a `where` predicate.
+    pub(super) predicate: bool,
     /// Calls expanded so far.
     pub(super) calls: usize,
 }
@@ -98,6 +100,8 @@ pub(super) struct Elab<'a> {
     pub(super) stmt: StmtCx,
     /// Ranks whose declarations are broken.
     pub(super) broken_ranks: Vec<RankId>,
+    /// Tensors whose elements `where` predicates look up, and where the first of them does.
+    pub(super) lookups: super::advice::Lookups,
     /// Every name that the kernel declares; fresh names avoid them.
     pub(super) declared: BTreeSet<String>,
 }

@@ -23,19 +23,36 @@ pub(super) fn kernel(
 ) -> CheckedKernel {
     let mut own = vec![];
     let mut cascades = vec![];
+    let mut advice = vec![];
     for member in members(k, opts, &mut own) {
-        let (cascade, found) = elaborate(k, &member, defs, spans);
-        own.extend(found);
-        cascades.push(cascade);
+        let elaborated = elaborate(k, &member, defs, spans);
+        own.extend(elaborated.diags);
+        advice.extend(elaborated.advice);
+        cascades.push(elaborated.cascade);
     }
     if has_errors(&own) {
         cascades.clear();
+        advice.clear();
     }
     diags.append(&mut own);
-    CheckedKernel { name: k.name.clone(), docs: docs(&k.attrs), members: cascades, signature: signature(k), schedules }
+    CheckedKernel {
+        name: k.name.clone(),
+        docs: docs(&k.attrs),
+        members: cascades,
+        signature: signature(k),
+        advice: super::without_repetitions(advice),
+        schedules,
+    }
 }
 
-fn elaborate(k: &Kernel, member: &Member, defs: &Defs<'_>, spans: &mut SpanTable) -> (Cascade, Vec<Diagnostic>) {
+/// One member of a kernel, with what there is to say about it.
+struct Elaborated {
+    cascade: Cascade,
+    diags: Vec<Diagnostic>,
+    advice: Vec<Diagnostic>,
+}
+
+fn elaborate(k: &Kernel, member: &Member, defs: &Defs<'_>, spans: &mut SpanTable) -> Elaborated {
     let mut diags = vec![];
     let mut c = empty(&k.name.name);
     c.docs = docs(&k.attrs);
@@ -53,7 +70,8 @@ fn elaborate(k: &Kernel, member: &Member, defs: &Defs<'_>, spans: &mut SpanTable
     elab.check_extents();
     elab.finish_states();
     elab.finish_outputs();
-    (elab.c, elab.diags)
+    let advice = if has_errors(&elab.diags) { vec![] } else { elab.advice() };
+    Elaborated { cascade: elab.c, diags: elab.diags, advice }
 }
 
 fn empty(name: &str) -> Cascade {
@@ -83,6 +101,7 @@ fn start<'a>(c: Cascade, member: &'a Member, defs: &'a Defs<'a>, spans: &'a mut 
         scope: Scope::default(),
         stmt: StmtCx::default(),
         broken_ranks: vec![],
+        lookups: Default::default(),
         declared: BTreeSet::new(),
     }
 }

@@ -2,7 +2,7 @@
 
 use super::Options;
 use crate::diag::{Code, Diagnostic};
-use crate::syntax::ast::{ExprKind, File, Item, Kernel, RankExtent, StmtKind, TypeKind};
+use crate::syntax::ast::{ExprKind, File, Ident, Item, Kernel, RankDef, RankExtent, StmtKind, TypeKind, TypeName};
 use crate::types::DType;
 use std::collections::BTreeMap;
 
@@ -74,21 +74,41 @@ pub(super) fn members(kernel: &Kernel, opts: &Options, diags: &mut Vec<Diagnosti
     all
 }
 
-/// Every name of a file that `Options::set` may set.
-pub(super) fn settable(file: &File) -> Vec<&str> {
+/// A name that `Options::set` may set. Errors about its value are at the name.
+#[derive(Clone, Copy, Debug)]
+pub struct Setting<'f> {
+    /// Its declaration.
+    pub name: &'f Ident,
+    /// A rank whose extent follows from others: setting it is an error of its own.
+    pub derived: bool,
+}
+
+impl<'f> Setting<'f> {
+    fn rank(d: &'f RankDef) -> Self {
+        Setting { name: &d.name, derived: is_derived(d) }
+    }
+}
+
+/// Every name of a file that `Options::set` may set, in the order of the source.
+pub fn settable(file: &File) -> Vec<Setting<'_>> {
     let mut out = vec![];
     for item in &file.items {
         let Item::Kernel(k) = item else { continue };
         for s in &k.stmts {
             match &s.kind {
-                StmtKind::Rank(defs) => out.extend(defs.iter().map(|d| d.name.name.as_str())),
-                StmtKind::Iter(d) => out.push(&d.name.name),
-                StmtKind::DType(n, _) | StmtKind::Param(n, ..) => out.push(&n.name),
+                StmtKind::Rank(defs) => out.extend(defs.iter().map(Setting::rank)),
+                StmtKind::Iter(d) => out.push(Setting::rank(d)),
+                StmtKind::DType(name, _) | StmtKind::Param(name, ..) => out.push(Setting { name, derived: false }),
                 _ => {}
             }
         }
     }
     out
+}
+
+/// True if the extent follows from other extents.
+fn is_derived(d: &RankDef) -> bool {
+    matches!(&d.extent, RankExtent::Is(e) if !matches!(e.kind, ExprKind::Int(_)))
 }
 
 fn product<T>(all: Vec<Member>, choices: &[T], with: impl Fn(Member, &T) -> Member) -> Vec<Member> {
@@ -99,12 +119,11 @@ fn product<T>(all: Vec<Member>, choices: &[T], with: impl Fn(Member, &T) -> Memb
 }
 
 /// Extents to choose from; none if nothing is to be chosen.
-fn rank_choices(d: &crate::syntax::ast::RankDef, given: Option<&str>, diags: &mut Vec<Diagnostic>) -> Vec<i64> {
+fn rank_choices(d: &RankDef, given: Option<&str>, diags: &mut Vec<Diagnostic>) -> Vec<i64> {
     let mut bad = |span, message: String| diags.push(Diagnostic::error(Code::TYPE, span, message));
     if let Some(text) = given {
-        let derived = matches!(&d.extent, RankExtent::Is(e) if !matches!(e.kind, ExprKind::Int(_)));
         match text.parse::<i64>() {
-            Ok(_) if derived => {
+            Ok(_) if is_derived(d) => {
                 bad(d.name.span, format!("the extent of `{}` is derived and cannot be set", d.name.name))
             }
             Ok(n) if n >= 0 => return vec![n],
@@ -124,12 +143,7 @@ fn rank_choices(d: &crate::syntax::ast::RankDef, given: Option<&str>, diags: &mu
     out
 }
 
-fn dtype_choices(
-    name: &crate::syntax::ast::Ident,
-    types: &[crate::syntax::ast::TypeName],
-    given: Option<&str>,
-    diags: &mut Vec<Diagnostic>,
-) -> Vec<DType> {
+fn dtype_choices(name: &Ident, types: &[TypeName], given: Option<&str>, diags: &mut Vec<Diagnostic>) -> Vec<DType> {
     if let Some(text) = given {
         if let Ok(t) = text.parse() {
             return vec![t];

@@ -12,9 +12,11 @@
 //! | `decl`, `attrs`, `views`, `state`, `stmt` | statements |
 //! | `expr`, `call`, `reduce`, `sugar`, `access` | expressions |
 //! | `poly`, `facts`, `ranges` | canonical index forms, the prover, bounds of counts |
+//! | `advice` | notes about what is slower than it looks |
 //! | `elab`, `names`, `fold` | state, symbols, constant folding |
 
 mod access;
+mod advice;
 mod attrs;
 mod call;
 mod decl;
@@ -39,6 +41,8 @@ mod views;
 use crate::cascade::Cascade;
 use crate::diag::{Code, Diagnostic, SpanTable, SrcSpan};
 use crate::syntax::ast::{File, Ident, Item, Schedule};
+pub use members::{Setting, settable};
+pub use names::nearest;
 pub use signature::{ScalarSig, Signature, TensorSig};
 use std::collections::BTreeMap;
 
@@ -69,6 +73,8 @@ pub struct CheckedKernel {
     pub members: Vec<Cascade>,
     /// What callers see, also if the kernel has errors.
     pub signature: Signature,
+    /// Notes about what is right but slower than it looks; none if the kernel has errors.
+    pub advice: Vec<Diagnostic>,
     /// Schedules for this kernel.
     pub schedules: Vec<Schedule>,
 }
@@ -115,12 +121,31 @@ fn unknown_names(file: &File, opts: &Options, kernels: &BTreeMap<&str, SrcSpan>,
         d.help = names::nearest(&s.kernel.name, kernels.keys().copied()).map(|n| format!("did you mean `{n}`?"));
         diags.push(d);
     }
-    let settable = members::settable(file);
-    for (name, _) in opts.set.iter().filter(|(name, _)| !settable.contains(&name.as_str())) {
-        let message = format!("nothing in this file can be set by the name `{name}`");
-        let mut d = Diagnostic::error(Code::NAME, SrcSpan::call_site(), message);
-        d.help = names::nearest(name, settable.iter().copied()).map(|n| format!("did you mean `{n}`?"));
-        diags.push(d);
+    let settable = settable(file);
+    for (name, _) in opts.set.iter().filter(|(name, _)| !settable.iter().any(|s| s.name.name == *name)) {
+        diags.push(unknown_setting(name, &settable));
+    }
+}
+
+/// The error about a setting that nothing takes. It has no place in the file.
+pub fn unknown_setting(name: &str, settable: &[Setting<'_>]) -> Diagnostic {
+    Diagnostic::error(Code::NAME, SrcSpan::call_site(), format!("there is no `{name}` to set"))
+        .help(help_with_settings(name, settable))
+}
+
+/// What the user may have meant by a name that cannot be set.
+fn help_with_settings(name: &str, settable: &[Setting<'_>]) -> String {
+    let mut names: Vec<&str> = vec![];
+    for s in settable.iter().filter(|s| !s.derived) {
+        if !names.contains(&s.name.name.as_str()) {
+            names.push(&s.name.name);
+        }
+    }
+    let all = names.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ");
+    match nearest(name, names.iter().copied()) {
+        _ if names.is_empty() => "nothing can be set".to_string(),
+        Some(n) => format!("did you mean `{n}`? These can be set: {all}"),
+        None => format!("these can be set: {all}"),
     }
 }
 

@@ -83,7 +83,7 @@ impl Sym {
 }
 
 /// The candidate closest to a misspelt name, if one is close.
-pub(super) fn nearest<'n>(name: &str, candidates: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
+pub fn nearest<'n>(name: &str, candidates: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
     let limit = if name.len() <= 3 { 1 } else { 2 };
     let scored = candidates.into_iter().filter(|c| *c != name).map(|c| (distance(name, c), c));
     scored.filter(|(d, c)| *d <= limit && *d < c.len()).min().map(|(_, c)| c)

@@ -102,14 +102,14 @@ impl Elab<'_> {
         self.scope.vars.extend(over);
         let value = self.expr(body);
         let slot = self.slot(red, op, opts, over);
-        let acc = self.accumulator(opts);
+        let acc = self.options(opts).and_then(|()| self.accumulator(opts));
         self.scope.vars = outer;
         let (value, slot, acc) = (value?, slot?, acc?);
         let ty = self.reduced_type(red, op, &value, body.span)?;
         if red.identity().is_none() && over.len() != 1 {
             return self.error(Code::RED, span, format!("`{}` yields a coordinate of one rank", op.name));
         }
-        let acc = self.accumulator_type(red, value.ty, acc);
+        let acc = self.accumulator_type(red, op, value.ty, acc)?;
         Ok(Reduction { reduce: Reduce { op: red, over: over.to_vec(), acc, slot }, body: value.e, ty })
     }
 
@@ -161,39 +161,54 @@ impl Elab<'_> {
         }
     }
 
-    /// `; acc = f64`
-    fn accumulator(&mut self, opts: &[(Ident, ast::Expr)]) -> Res<Option<DType>> {
-        let mut acc = None;
-        for (key, e) in opts {
-            match key.name.as_str() {
-                "slot" => {}
-                "acc" => {
-                    let text = crate::syntax::print_expr(e);
-                    let known = text.parse::<DType>().ok().or_else(|| self.member.dtypes.get(&text).copied());
-                    match known {
-                        Some(t @ (DType::F32 | DType::F64 | DType::I32)) => acc = Some(t),
-                        Some(t) => return self.error(Code::RED, e.span, format!("`{t}` is too narrow an accumulator")),
-                        None => return self.error(Code::NAME, e.span, format!("`{text}` is not a type")),
-                    }
-                }
-                other => {
-                    let message = format!("a reduction has no option `{other}`; it has `acc` and `slot`");
-                    return self.error(Code::RED, key.span, message);
-                }
+    /// Every option exists and is given once.
+    fn options(&mut self, opts: &[(Ident, ast::Expr)]) -> Res<()> {
+        for (i, (key, _)) in opts.iter().enumerate() {
+            if !matches!(key.name.as_str(), "slot" | "acc") {
+                let message = format!("a reduction has no option `{}`; it has `acc` and `slot`", key.name);
+                return self.error(Code::RED, key.span, message);
+            }
+            if let Some((first, _)) = opts[..i].iter().find(|(k, _)| k.name == key.name) {
+                let d = Diagnostic::error(Code::RED, key.span, format!("`{}` is given twice", key.name));
+                return self.report(d.label(first.span, "first given here"));
             }
         }
-        Ok(acc)
+        Ok(())
     }
 
-    fn accumulator_type(&self, red: RedOp, arg: ValueType, given: Option<DType>) -> DType {
-        match arg {
+    /// `; acc = f64`
+    fn accumulator(&mut self, opts: &[(Ident, ast::Expr)]) -> Res<Option<(DType, SrcSpan)>> {
+        let Some((_, e)) = opts.iter().find(|(k, _)| k.name == "acc") else { return Ok(None) };
+        let text = crate::syntax::print_expr(e);
+        match text.parse::<DType>().ok().or_else(|| self.member.dtypes.get(&text).copied()) {
+            Some(t @ (DType::F32 | DType::F64 | DType::I32)) => Ok(Some((t, e.span))),
+            Some(t) => self.error(Code::RED, e.span, format!("`{t}` is too narrow an accumulator")),
+            None => self.error(Code::NAME, e.span, format!("`{text}` is not a type")),
+        }
+    }
+
+    /// What the reduction accumulates in, if that is what the source asks for.
+    fn accumulator_type(
+        &mut self,
+        red: RedOp,
+        op: &Ident,
+        arg: ValueType,
+        given: Option<(DType, SrcSpan)>,
+    ) -> Res<DType> {
+        let sums = matches!(red, RedOp::Sum | RedOp::Prod);
+        if let (Some((_, span)), false) = (given, sums) {
+            return self.error(Code::RED, span, format!("`{}` rounds nothing and takes no `acc`", op.name));
+        }
+        if let Some((t, span)) = given
+            && t.value_type() != arg
+        {
+            let what = if arg == ValueType::Float { "floats" } else { "integers" };
+            return self.error(Code::RED, span, format!("`{t}` does not accumulate {what}"));
+        }
+        Ok(match arg {
             ValueType::Bool => DType::Bool,
             ValueType::Index => DType::I32,
-            ValueType::Float if matches!(red, RedOp::Sum | RedOp::Prod) => {
-                let given = given.filter(|t| t.value_type() == ValueType::Float);
-                given.or(self.stmt.float).unwrap_or(DType::F32)
-            }
-            ValueType::Float => self.stmt.float.unwrap_or(DType::F32),
-        }
+            ValueType::Float => given.filter(|_| sums).map(|(t, _)| t).or(self.stmt.float).unwrap_or(DType::F32),
+        })
     }
 }

@@ -23,7 +23,7 @@ impl Elab<'_> {
         self.scope = Scope::default();
         self.frame = Default::default();
         let origin = self.origin(name, span);
-        self.stmt = StmtCx { name: name.to_string(), origin, float: None, calls: 0 };
+        self.stmt = StmtCx { name: name.to_string(), origin, float: None, predicate: false, calls: 0 };
     }
 
     /// Results without a name of this statement are at least as precise as what it declares.

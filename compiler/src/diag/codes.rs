@@ -117,6 +117,19 @@ needs another one, unless the compiler can repair the running value. The message
     EXPAND = "A-EXPAND", "one pass needs an expansion that can cancel",
 "One pass is possible by expanding a product of sums, for example a variance as E(x²) - E(x)², which can cancel catastrophically. It is
 done only in kernels with `#[expand]`.";
+    MASK = "A-MASK", "a predicate is opaque to the mask classifier",
+"The predicate looks elements up along a reduced rank, so it says nothing about a whole tile: tiles that no other condition skips are
+evaluated element by element. The result is right; the note says that it is slower than it looks. Bounds follow from comparisons of indices,
+from elements that do not depend on the reduced rank, and from integer tensors with `#[sorted]`.
+
+    in doc: i32[B, M]; let s[b,p,m] = .. where doc[b,p] == doc[b,m];
+    #[sorted] in doc: i32[B, M]; ..                 // good";
+    REC = "A-REC", "a recurrence is sequential",
+"The update is not linear in the state, so steps cannot be combined before they are taken: it runs step by step. The result is right; the
+note says that no chunked form exists.
+
+    st[t+1,e] = tanh(st[t,e]) + x[t,e];             // step by step
+    st[t+1,e] = g[t] * st[t,e] + x[t,e];            // chunks are possible";
     OOB = "A-OOB", "an index may leave its dimension",
 "The index was not proved to stay inside of its dimension. Elements outside are absent: never read, and contributing nothing. Say what is meant
 with `where`, promise the values of an index tensor with `#[range(lo, hi)]`, or fill absent elements with `or(x, c)`.

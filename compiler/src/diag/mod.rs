@@ -35,6 +35,8 @@ impl SrcSpan {
 /// How serious a diagnostic is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
+    /// The program is accepted and nothing is wrong with it; something is worth knowing.
+    Note,
     /// The program is accepted.
     Warning,
     /// The program is refused.
@@ -77,6 +79,11 @@ impl Diagnostic {
     /// A warning.
     pub fn warning(code: Code, span: SrcSpan, message: impl Into<String>) -> Self {
         Diagnostic { severity: Severity::Warning, ..Diagnostic::error(code, span, message) }
+    }
+
+    /// A note about a program that is right.
+    pub fn note_about(code: Code, span: SrcSpan, message: impl Into<String>) -> Self {
+        Diagnostic { severity: Severity::Note, ..Diagnostic::error(code, span, message) }
     }
 
     /// Adds advice.

@@ -7,5 +7,9 @@ attn_lib!(window_casual);
 attn_lib!(window_causal as);
 attn_lib!(window_causal as w { W });
 attn_lib!(window_causal as x { NO = 3 });
+attn_lib!(window_causal as y { Elme = f32 });
+attn_lib!(window_causal as z { W = 3, W = 4 });
+attn_lib!(window_causal as u { W = 1.5, Elem = f33 });
+attn_lib!(window_causal as v { B = -1 });
 
 fn main() {}

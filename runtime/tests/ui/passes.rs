@@ -39,6 +39,16 @@ attn! {
         out o: f32[P];
         o[p] = x[p] as f32;
     }
+
+    kernel precise {
+        rank P, M;
+        in x: f32[P, M];
+        out o: f32[P];
+        out n: f32[P];
+        o[p] = sum[m](x[p,m]; acc = f64);
+        let l[p]: f64 = sum[m](x[p,m] * x[p,m]);
+        n[p] = l[p] as f32;
+    }
 }
 
 fn main() {}

@@ -11,7 +11,7 @@ use einattn_compiler::driver;
 use einattn_compiler::lane::{LaneKernel, MemRole};
 use einattn_compiler::syntax::ast::{self, Item, StmtKind};
 use einattn_compiler::target::CpuCaps;
-use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use std::collections::BTreeMap;
 
 /// Instruction sets of the embedded code, best first; the last one runs everywhere.
@@ -83,12 +83,18 @@ pub fn tokens(input: TokenStream) -> TokenStream {
     let (file, parsed) = einattn_compiler::syntax::parse(input);
     let (checked, found) = check::check(&file, &check::Options::default());
     let mut diags = driver::merge(&file, parsed, found);
+    diags.extend(driver::unread_schedules(&checked));
     let sources = kernels(&checked, &mut diags);
     let spans = name_spans(&file);
     let mut out: TokenStream =
         sources.iter().flat_map(|s| [code(&s.module), respan(code(&s.launcher), &spans)]).collect();
-    for d in diags.iter().filter(|d| d.severity == Severity::Error) {
-        out.extend(compile_error(&message(d), d.span));
+    for d in &diags {
+        out.extend(match d.severity {
+            Severity::Error => compile_error(&message(d), d.span),
+            Severity::Warning => warning(d),
+            // Nothing of a stable macro is shown without being a warning.
+            Severity::Note => TokenStream::new(),
+        });
     }
     out
 }
@@ -96,7 +102,7 @@ pub fn tokens(input: TokenStream) -> TokenStream {
 /// Expansion of `attn_file!("path")`: `text` is the file's content, `path` as written, `literal` its place.
 /// Errors say line and column in the file; a stable macro cannot point into it.
 pub fn file(path: &str, absolute: &str, text: &str, literal: Span) -> TokenStream {
-    let mut out = foreign(path, text, &[], literal, |file| file);
+    let mut out = foreign(path, text, &[], literal, |file| file, |_, _| None);
     out.extend(code(&format!("const _: &[u8] = ::core::include_bytes!({absolute:?});")));
     out
 }
@@ -108,20 +114,23 @@ pub fn library(input: TokenStream) -> TokenStream {
         Ok(request) => request,
         Err((message, span)) => return error(&message, span),
     };
-    let Some((path, text)) = request::find(&request.kernel.to_string()) else {
-        let message = format!("the library has no kernel `{}`; `attnc lib` lists them", request.kernel);
-        return error(&message, request.kernel.span());
+    let (path, text) = match request::find(&request.kernel) {
+        Ok(found) => found,
+        Err((message, span)) => return error(&message, span),
     };
-    foreign(path, text, &request.set, request.kernel.span(), |file| request.select(file))
+    let (set, span) = (request.choices(), request.kernel.span());
+    foreign(path, text, &set, span, |file| request.select(file), |file, d| request.place(file, d))
 }
 
-/// Kernels of a text that is not the user's tokens. `select` chooses and renames items.
+/// Kernels of a text that is not the user's tokens. `select` chooses and renames items; `place` finds the user's token
+/// that an error is about; the others are at `span` and say where they are in the text.
 fn foreign(
     path: &str,
     text: &str,
     set: &[(String, String)],
     span: Span,
     select: impl FnOnce(ast::File) -> ast::File,
+    place: impl Fn(&ast::File, &Diagnostic) -> Option<Span>,
 ) -> TokenStream {
     // The fallback lexer knows lines and columns of the text's tokens.
     proc_macro2::fallback::force();
@@ -130,18 +139,19 @@ fn foreign(
     let (checked, found) = check::check(&file, &check::Options { set: set.to_vec() });
     let mut diags = driver::merge(&file, parsed, found);
     let sources = kernels(&checked, &mut diags);
-    let errors: Vec<String> = diags
-        .iter()
-        .filter(|d| d.severity == Severity::Error)
-        .map(|d| {
+    let located = |d: &Diagnostic| match place(&file, d) {
+        Some(at) => (message(d), at),
+        None => {
             let start = d.span.start.start();
-            format!("{path}:{}:{}: {}", start.line, start.column + 1, message(d))
-        })
-        .collect();
-    drop((checked, diags));
+            (format!("{path}:{}:{}: {}", start.line, start.column + 1, message(d)), span)
+        }
+    };
+    let errors = diags.iter().filter(|d| d.severity == Severity::Error);
+    let errors: Vec<(String, Span)> = errors.map(located).collect();
+    drop((checked, diags, file));
     proc_macro2::fallback::unforce();
     let mut out: TokenStream = sources.iter().flat_map(|s| [code(&s.module), code(&s.launcher)]).collect();
-    out.extend(errors.iter().flat_map(|e| compile_error(e, SrcSpan::token(span))));
+    out.extend(errors.iter().flat_map(|(text, span)| error(text, *span)));
     out
 }
 
@@ -158,6 +168,16 @@ fn code(text: &str) -> TokenStream {
 /// A `compile_error!` at one token.
 pub fn error(message: &str, span: Span) -> TokenStream {
     compile_error(message, SrcSpan::token(span))
+}
+
+/// A warning at the first token of the diagnostic's place. Stable macros have no warnings of their own; the use of
+/// something deprecated is shown as one, with a text of our choice.
+fn warning(d: &Diagnostic) -> TokenStream {
+    let name = d.code.0.replace('-', "_");
+    let definition = code(&format!("#[deprecated(note = {:?})] const {name}: () = ();", message(d)));
+    let read = TokenTree::from(Ident::new(&name, d.span.start));
+    let body = TokenTree::from(Group::new(Delimiter::Brace, definition.into_iter().chain([read]).collect()));
+    code("const _: () =").into_iter().chain([body]).chain(code(";")).collect()
 }
 
 fn compile_error(message: &str, span: SrcSpan) -> TokenStream {

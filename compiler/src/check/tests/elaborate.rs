@@ -237,7 +237,7 @@ fn overrides_that_do_not_fit() {
     bad(&[("P", "-1")], "`-1` is no extent for rank `P`");
     bad(&[("M", "4")], "the extent of `M` is derived and cannot be set");
     bad(&[("D", "f33")], "`f33` is no type for `D`");
-    bad(&[("Z", "4")], "nothing in this file can be set by the name `Z`");
+    bad(&[("Z", "4")], "there is no `Z` to set");
 }
 
 #[test]

@@ -153,6 +153,11 @@ fn reductions() {
     check("let s[p] = sum[m](y[m]; acc = f16);", &["T-RED: `f16` is too narrow an accumulator"]);
     check("let s[p] = sum[m](y[m]; acc = f64);", &[]);
     check("let s[p] = sum[m](y[m]; ac = f64);", &["T-RED: a reduction has no option `ac`; it has `acc` and `slot`"]);
+    check("let s[p] = sum[m](y[m]; acc = i32);", &["T-RED: `i32` does not accumulate floats"]);
+    check("let s[p] = sum[m](m; acc = f64);", &["T-RED: `f64` does not accumulate integers"]);
+    check("let s[p] = sum[m](m; acc = i32);", &[]);
+    check("let s[p] = max[m](y[m]; acc = f64);", &["T-RED: `max` rounds nothing and takes no `acc`"]);
+    check("let s[p] = sum[m](y[m]; acc = f32, acc = f32);", &["T-RED: `acc` is given twice"]);
     check("let s[p] = argmax[m,e](k[m,e]);", &["T-RED: `argmax` yields a coordinate of one rank"]);
 }
 
