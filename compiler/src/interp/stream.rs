@@ -9,9 +9,9 @@ use super::eval::{Fault, Source, element, eval, holds, index};
 use super::ops::fold;
 use super::run::ABSENT;
 use super::{Tensors, Value};
-use crate::cascade::{Expr, Node, RankId, ScalarId, TensorId, TensorKind};
+use crate::cascade::{Expr, Node, OutIdx, RankId, ScalarId, TensorId, TensorKind};
 use crate::passes::repair_check::apply;
-use crate::stream::{Acc, Pass, Place, Stage, Stream, verify};
+use crate::stream::{Acc, Pass, Place, Scan, Stage, Stream, verify};
 use crate::types::RedOp;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -39,6 +39,7 @@ pub fn run_stream(
         grid: vec![],
         vars: RefCell::new(vec![None; c.ranks.len()]),
         memo: RefCell::new(BTreeMap::new()),
+        step: None,
         moving: (0..c.tensors.len()).map(|t| reads_state(s, TensorId(t as u32))).collect(),
         block: block.max(1),
     };
@@ -74,6 +75,8 @@ struct Run<'a> {
     vars: RefCell<Vec<Option<i64>>>,
     /// Inline values at the current grid point that do not depend on accumulators.
     memo: RefCell<BTreeMap<(TensorId, Vec<i64>), f64>>,
+    /// Coordinate of the current step of a scan.
+    step: Option<i64>,
     /// By tensor: depends on accumulators.
     moving: Vec<bool>,
     block: usize,
@@ -127,6 +130,9 @@ impl<'a> Run<'a> {
 
     fn read_state(&self, t: TensorId, idx: &[i64]) -> Result<f64, Fault> {
         let n = self.def(t)?;
+        if let Some(v) = n.vars.iter().position(|v| matches!(v, OutIdx::Next(_) | OutIdx::Prev(_))) {
+            return self.read_generation(n, v, idx);
+        }
         let mut at = vec![];
         for (r, i) in n.out_ranks().into_iter().zip(idx) {
             if !self.grid.contains(&r) {
@@ -139,6 +145,23 @@ impl<'a> Run<'a> {
         match &values[t.index()] {
             Some(v) => element(self.name(t), v, &at),
             None => Err(Fault::new(format!("`{}` is read before its pass", self.name(t)))),
+        }
+    }
+
+    /// An element of a state of a scan; its index at position `at` is the generation.
+    fn read_generation(&self, n: &Node, at: usize, idx: &[i64]) -> Result<f64, Fault> {
+        let before = match (&n.vars[at], self.step) {
+            (OutIdx::Next(_), Some(t)) => idx[at] == t,
+            (_, Some(t)) => idx[at] == t + 1,
+            (_, None) => false,
+        };
+        let inner =
+            n.out_ranks().into_iter().zip(idx).enumerate().filter(|(i, (r, _))| *i != at && !self.grid.contains(r));
+        let point: Vec<i64> = inner.map(|(_, (_, i))| *i).collect();
+        let values = if before { &self.before } else { &self.state };
+        match &values[n.out.index()] {
+            Some(v) => element(self.name(n.out), v, &point),
+            None => Err(Fault::new(format!("`{}` is read before its scan", self.name(n.out)))),
         }
     }
 
@@ -227,7 +250,7 @@ impl<'a> Run<'a> {
 
     fn stage(&mut self, stage: &Stage) -> Result<(), Fault> {
         self.grid = stage.grid.clone();
-        for n in &stage.stores {
+        for n in stage.stores.iter().chain(stage.scan.iter().flat_map(|s| &s.stores)) {
             let n = &self.s.cascade.nodes[n.index()];
             let t = self.s.cascade.tensor(n.out);
             let absent = if t.kind == TensorKind::Let { f64::from_bits(ABSENT) } else { t.empty };
@@ -244,6 +267,9 @@ impl<'a> Run<'a> {
             self.memo.borrow_mut().clear();
             self.state.fill(None);
             stage.passes.iter().try_for_each(|p| self.pass(p))?;
+            if let Some(scan) = &stage.scan {
+                self.scan(scan)?;
+            }
             stage.stores.iter().try_for_each(|n| self.store(&self.s.cascade.nodes[n.index()]))?;
         }
         Ok(())
@@ -254,7 +280,12 @@ impl<'a> Run<'a> {
     }
 
     fn store(&mut self, n: &Node) -> Result<(), Fault> {
-        let value = self.value_ranks(n);
+        self.store_at(n, None)
+    }
+
+    /// Writes a node over its value ranks; `step` is the rank of a scan whose step this is.
+    fn store_at(&mut self, n: &Node, step: Option<RankId>) -> Result<(), Fault> {
+        let value: Vec<RankId> = self.value_ranks(n).into_iter().filter(|r| Some(*r) != step).collect();
         for point in self.points(&value)? {
             self.set(&value, &point);
             if !self.all(&n.dom)? {
@@ -267,6 +298,45 @@ impl<'a> Run<'a> {
                 v.data[at] = x;
             }
         }
+        Ok(())
+    }
+
+    /// Steps through a recurrence; a state holds its generation before the step in `before`, after it in `state`.
+    fn scan(&mut self, scan: &Scan) -> Result<(), Fault> {
+        for c in &scan.carries {
+            self.generation(scan, &self.s.cascade.nodes[c.init.index()])?;
+        }
+        let steps = self.extent(scan.rank)?.max(0);
+        for i in 0..steps {
+            let t = if scan.reverse { steps - 1 - i } else { i };
+            self.set(&[scan.rank], &[t]);
+            self.step = Some(t);
+            self.before = self.state.clone();
+            self.memo.borrow_mut().clear();
+            for c in &scan.carries {
+                self.generation(scan, &self.s.cascade.nodes[c.step.index()])?;
+            }
+            for n in &scan.stores {
+                self.store_at(&self.s.cascade.nodes[n.index()], Some(scan.rank))?;
+            }
+        }
+        self.step = None;
+        self.vars.borrow_mut()[scan.rank.index()] = None;
+        Ok(())
+    }
+
+    /// Evaluates a state over its value ranks; absent points hold 0, which nothing reads.
+    fn generation(&mut self, scan: &Scan, n: &Node) -> Result<(), Fault> {
+        let ranks: Vec<RankId> = self.value_ranks(n).into_iter().filter(|r| *r != scan.rank).collect();
+        let shape = ranks.iter().map(|r| Ok(self.extent(*r)?.max(0) as usize)).collect::<Result<Vec<_>, Fault>>()?;
+        let mut new = Value::filled(&shape, 0.0);
+        for (k, point) in self.points(&ranks)?.iter().enumerate() {
+            self.set(&ranks, point);
+            if self.all(&n.dom)? {
+                new.data[k] = eval(&n.body, self)?;
+            }
+        }
+        self.state[n.out.index()] = Some(new);
         Ok(())
     }
 

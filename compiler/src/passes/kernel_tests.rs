@@ -3,7 +3,7 @@
 use super::promise::stream_passes;
 use super::split_kv::split_rank;
 use super::to_stream;
-use crate::cascade::{Cascade, Extent, RankId};
+use crate::cascade::{Cascade, Extent, Node, RankId};
 use crate::check::{Options, check};
 use crate::diag::Refusal;
 use crate::interp::{self, Value};
@@ -11,6 +11,7 @@ use crate::stream::{self, Stage, Stream};
 use crate::syntax::ast::Item;
 use crate::syntax::parse_str;
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 /// The members of the kernel `name` (or of all kernels), with some names set.
 fn cascades(src: &str, name: Option<&str>, set: &[(&str, &str)]) -> Vec<Cascade> {
@@ -42,8 +43,12 @@ fn close(want: &Value, got: &Value) -> Result<(), String> {
 
 /// Executes cascade and stream on random inputs; free ranks take small sizes by their position and the round.
 fn same_results(c: &Cascade, s: &Stream) -> Result<(), String> {
+    same_results_in(c, s, 0..6, &[1, 3, 7, usize::MAX])
+}
+
+fn same_results_in(c: &Cascade, s: &Stream, rounds: Range<usize>, blocks: &[usize]) -> Result<(), String> {
     let mut ran = 0;
-    for round in 0..6_usize {
+    for round in rounds {
         let size = |i: usize| [2, 4, 6, 1, 8, 0][(round * (i + 1) + i) % 6];
         let free = c.ranks.iter().enumerate().filter(|(_, r)| r.extent == Extent::Free);
         let extents: BTreeMap<String, i64> = free.map(|(i, r)| (r.name.clone(), size(i))).collect();
@@ -52,8 +57,8 @@ fn same_results(c: &Cascade, s: &Stream) -> Result<(), String> {
         // Extents that the kernel's own asserts refuse.
         let Ok(want) = interp::run_cascade(c, &inputs, &scalars, &extents) else { continue };
         ran += 1;
-        for block in [1, 3, 7, usize::MAX] {
-            let got = interp::run_stream(s, &inputs, &scalars, &extents, block);
+        for block in blocks {
+            let got = interp::run_stream(s, &inputs, &scalars, &extents, *block);
             let got = got.map_err(|e| format!("{extents:?}: {e}"))?;
             for (name, want) in &want {
                 close(want, &got[name]).map_err(|e| format!("`{name}`, block {block}, {extents:?}: {e}"))?;
@@ -114,12 +119,33 @@ fn examples() {
     };
     let failures: Vec<String> = expected.iter().filter_map(|c| run(c).err()).collect();
     assert!(failures.is_empty(), "{}", failures.join("\n\n"));
-    for name in ["retention", "gla", "mamba2_ssd", "gated_delta_rule"] {
-        for c in cascades(text, Some(name), &[]) {
-            let r = to_stream(&c).expect_err(name);
-            assert!(messages(&r)[0].starts_with("U-TARGET: the recurrence"), "{name}: {:?}", messages(&r));
+}
+
+/// Every recurrence of the library steps through its generations with the results of the cascade.
+#[test]
+fn recurrences_of_the_library() {
+    let (mut failures, mut done) = (vec![], 0);
+    for (_, text) in crate::library::FILES {
+        // Small heads: the interpreters take every element one by one.
+        let text = &text.replace("= 128;", "= 3;").replace("= 64", "= 3").replace("N = 128", "N = 3");
+        if !text.contains("iter T") {
+            continue;
+        }
+        let set: &[_] = if text.contains("dtype Elem") { &[("Elem", "f32")] } else { &[] };
+        for c in cascades(text, None, set).iter().filter(|c| c.nodes.iter().any(Node::is_stateful)) {
+            done += 1;
+            match to_stream(c) {
+                Ok(s) => {
+                    assert_eq!(stream::parse(&stream::print(&s)).as_ref(), Ok(&s), "{}", c.name);
+                    let same = same_results_in(c, &s, 0..3, &[2]);
+                    failures.extend(same.err().map(|e| format!("{}: {e}\n{}", c.name, stream::print(&s))));
+                }
+                Err(r) => failures.push(format!("{}: {:?}", c.name, messages(&r))),
+            }
         }
     }
+    assert!(failures.is_empty(), "{} of {done}\n{}", failures.len(), failures.join("\n\n"));
+    assert!(done >= 18, "{done}");
 }
 
 /// Spans of any size, empty and ragged ones too, combine to the same results.

@@ -135,7 +135,7 @@ impl Split<'_> {
         let name = stores
             .first()
             .map_or(String::new(), |n| self.s.cascade.tensor(self.s.cascade.nodes[n.index()].out).name.clone());
-        Stage { name, grid, passes, stores }
+        Stage { name, grid, passes, scan: None, stores }
     }
 
     /// A tensor like `t`, in f32 at least, with the rank of the spans in front.
@@ -324,7 +324,7 @@ fn prune(s: &mut Stream, stage: usize) {
 fn read_by(s: &Stream, g: &Stage) -> Vec<TensorId> {
     let mut read = vec![];
     let accs = g.passes.iter().flat_map(|p| &p.accs);
-    let nodes = accs.clone().map(|a| a.node).chain(g.stores.iter().copied());
+    let nodes = g.nodes();
     let own = accs.flat_map(|a| a.repair.iter().map(Repair::expr).chain(&a.init));
     let domains = g.passes.iter().flat_map(|p| &p.domain);
     let exprs = nodes.flat_map(|n| s.cascade.nodes[n.index()].exprs()).chain(own).chain(domains);

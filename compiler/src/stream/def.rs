@@ -1,6 +1,7 @@
 //! Definition of the stream IR.
 
-use crate::cascade::{Cascade, Expr, NodeId, RankId, TensorId};
+use crate::cascade::{Cascade, Expr, Extent, NodeId, RankId, TensorId};
+use crate::types::BinOp;
 
 /// A kernel as a sequence of stages over the (rewritten) cascade that it carries.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,12 +34,41 @@ pub struct Stage {
     pub name: String,
     /// Ranks whose points are independent. Every accumulator is indexed by (a subset of) them plus value ranks.
     pub grid: Vec<RankId>,
-    /// Passes in order.
+    /// Passes in order. A stage with a scan has none.
     pub passes: Vec<Pass>,
-    /// Nodes evaluated after the last pass and written to memory: outputs and workspace tensors. Always maps (what is
+    /// The recurrence that the stage steps through, if it is one.
+    pub scan: Option<Scan>,
+    /// Nodes evaluated after the last pass, or after the scan, and written to memory: outputs and workspace tensors. Always maps (what is
     /// folded has a tensor of its own). Their left sides hold the grid ranks plus value ranks; their bodies read
     /// states, memory and inline nodes. Workspace tensors are `Let` tensors with `Place::Memory`.
     pub stores: Vec<NodeId>,
+}
+
+/// A recurrence over the generations of an iterative rank: the grid's points step through them independently.
+///
+/// Steps run in order of generations. Within a step the carries move in the order of the list; a read of generation
+/// `t` sees the state before the step and one of `t+1` the state after it (the other way round in a reverse scan).
+/// Everything else that a step reads is inline or in memory.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scan {
+    /// The iterative rank.
+    pub rank: RankId,
+    /// From the last generation to the first.
+    pub reverse: bool,
+    /// The states: what stands before what reads its new generation.
+    pub carries: Vec<Carry>,
+    /// Nodes that every step writes to memory: maps whose left sides hold the grid ranks, the iterative rank and value
+    /// ranks.
+    pub stores: Vec<NodeId>,
+}
+
+/// A state tensor of a scan, `Place::State`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Carry {
+    /// Its first generation.
+    pub init: NodeId,
+    /// The next generation from the last.
+    pub step: NodeId,
 }
 
 /// One traversal of the streamed ranks.
@@ -94,6 +124,54 @@ impl Repair {
         match self {
             Repair::MulExp { w: e, .. } | Repair::MulRatio { v: e } | Repair::Add { delta: e } => e,
         }
+    }
+}
+
+/// Which generation of a state a read sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Generation {
+    /// Before the current step.
+    Before,
+    /// After the current step.
+    After,
+    /// After the last step.
+    Last,
+}
+
+impl Scan {
+    /// Every node that the scan evaluates.
+    pub fn nodes(&self) -> impl Iterator<Item = NodeId> + '_ {
+        self.carries.iter().flat_map(|c| [c.init, c.step]).chain(self.stores.iter().copied())
+    }
+
+    /// The generation that an index of the iterative rank means; `None` for one that no scan holds.
+    pub fn generation(&self, c: &Cascade, idx: &Expr) -> Option<Generation> {
+        generation(c, self.rank, self.reverse, idx)
+    }
+}
+
+/// The generation that an index of an iterative rank means; `None` for one that no scan holds.
+pub fn generation(c: &Cascade, rank: RankId, reverse: bool, idx: &Expr) -> Option<Generation> {
+    let this = Expr::Var(rank);
+    let next = Expr::bin(BinOp::Add, this.clone(), Expr::Int(1));
+    let (before, after) = if reverse { (next, this) } else { (this, next) };
+    let last = match (reverse, &c.ranks[rank.index()].extent) {
+        (true, _) => *idx == Expr::Int(0),
+        (false, Extent::Const(n)) => *idx == Expr::Int(*n) || *idx == Expr::Extent(rank),
+        (false, Extent::Free | Extent::Derived(_)) => *idx == Expr::Extent(rank),
+    };
+    match idx {
+        i if *i == before => Some(Generation::Before),
+        i if *i == after => Some(Generation::After),
+        _ => last.then_some(Generation::Last),
+    }
+}
+
+impl Stage {
+    /// Every node that the stage evaluates at its grid points.
+    pub fn nodes(&self) -> impl Iterator<Item = NodeId> + '_ {
+        let accs = self.passes.iter().flat_map(|p| p.accs.iter().map(|a| a.node));
+        accs.chain(self.scan.iter().flat_map(Scan::nodes)).chain(self.stores.iter().copied())
     }
 }
 

@@ -1,9 +1,9 @@
 //! Explains a stream to its author: stages, state monoids, loop nests, and the cascade that the fused pass is.
 
 use super::tiled::{Form, tiled};
-use super::{Acc, Pass, Repair, Stage, Stream};
+use super::{Acc, Pass, Repair, Scan, Stage, Stream};
 use crate::cascade::text::{expr_text, tensor_text, var_text};
-use crate::cascade::{Cascade, Expr, Node, OutIdx, RankId, TensorKind, node_text};
+use crate::cascade::{Cascade, Expr, Node, NodeId, OutIdx, RankId, TensorKind, node_text};
 use crate::passes::brief;
 use std::fmt::Write;
 
@@ -38,16 +38,32 @@ fn title(f: Form) -> &'static str {
 }
 
 fn put_stage(out: &mut String, c: &Cascade, i: usize, g: &Stage) {
-    let stores: Vec<String> = g.stores.iter().map(|n| tensor_text(c, c.nodes[n.index()].out)).collect();
+    let steps = g.scan.iter().flat_map(|s| &s.stores);
+    let stores: Vec<String> = steps.chain(&g.stores).map(|n| tensor_text(c, c.nodes[n.index()].out)).collect();
     _ = writeln!(out, "Stage {} computes {} at every point of [{}].", i + 1, stores.join(", "), vars(c, &g.grid));
     for (k, p) in g.passes.iter().enumerate() {
         put_pass(out, c, k, p);
+    }
+    if let Some(scan) = &g.scan {
+        put_scan(out, c, scan);
     }
     for n in &g.stores {
         let n = &c.nodes[n.index()];
         _ = writeln!(out, "  finalize  {} = {}{}", left(c, n), expr_text(c, &n.body), source(n));
     }
     put_loops(out, c, g);
+}
+
+fn put_scan(out: &mut String, c: &Cascade, s: &Scan) {
+    let way = if s.reverse { " backwards" } else { "" };
+    _ = writeln!(out, "  scan over {}{way}, state:", var_text(c, s.rank));
+    let mut line = |word: &str, n: NodeId| {
+        let n = &c.nodes[n.index()];
+        _ = writeln!(out, "    {word}{}{}", node_text(c, &Node { origin: Default::default(), ..n.clone() }), source(n));
+    };
+    s.carries.iter().for_each(|k| line("init  ", k.init));
+    s.carries.iter().for_each(|k| line("step  ", k.step));
+    s.stores.iter().for_each(|n| line("store ", *n));
 }
 
 fn put_pass(out: &mut String, c: &Cascade, k: usize, p: &Pass) {
@@ -92,8 +108,19 @@ fn put_loops(out: &mut String, c: &Cascade, g: &Stage) {
         let names: Vec<String> = p.accs.iter().map(|a| tensor_text(c, c.nodes[a.node.index()].out)).collect();
         line(depth + 1, format!("fold {}", names.join(", ")));
     }
-    let stores: Vec<String> = g.stores.iter().map(|n| tensor_text(c, c.nodes[n.index()].out)).collect();
-    line(depth, format!("store {}", stores.join(", ")));
+    let names = |nodes: &[NodeId]| -> String {
+        nodes.iter().map(|n| tensor_text(c, c.nodes[n.index()].out)).collect::<Vec<_>>().join(", ")
+    };
+    if let Some(scan) = &g.scan {
+        line(depth, format!("for {} in order", var_text(c, scan.rank)));
+        line(depth + 1, format!("step {}", names(&scan.carries.iter().map(|k| k.step).collect::<Vec<_>>())));
+        if !scan.stores.is_empty() {
+            line(depth + 1, format!("store {}", names(&scan.stores)));
+        }
+    }
+    if !g.stores.is_empty() {
+        line(depth, format!("store {}", names(&g.stores)));
+    }
 }
 
 fn source(n: &Node) -> String {

@@ -3,13 +3,15 @@
 //! Guarantees only well-formedness of the text; `verify` judges the meaning.
 
 use super::print::{default_place, place_word, repair_of};
-use super::{Acc, Pass, Place, Stage, Stream};
+use super::{Acc, Carry, Pass, Place, Scan, Stage, Stream};
 use crate::cascade::text::{Cursor, parse_expr, parse_tensor, parse_var};
-use crate::cascade::{self, Cascade, Expr, NodeId, TensorId};
+use crate::cascade::{self, Cascade, Expr, NodeId, OutIdx, TensorId};
 
 /// Reads a stream; an error is `line: message`.
 pub fn parse(text: &str) -> Result<Stream, String> {
-    let own = |line: &&str| ["place ", "stage ", "pass ", "acc ", "store "].iter().any(|w| line.starts_with(w));
+    let own = |line: &&str| {
+        ["place ", "stage ", "pass ", "acc ", "scan ", "carry ", "step ", "store "].iter().any(|w| line.starts_with(w))
+    };
     // The line of a node has its bracket right behind the name.
     // Lines of the other kind become empty, so that line numbers in messages stay right.
     let first: Vec<&str> = text.lines().map(|l| if own(&l) { "" } else { l }).collect();
@@ -30,7 +32,7 @@ fn statement(s: &mut Stream, cur: &mut Cursor) -> Result<(), String> {
         let name = cur.name()?;
         cur.expect("grid")?;
         let grid = bracketed(cur, &s.cascade)?;
-        s.stages.push(Stage { name, grid, passes: vec![], stores: vec![] });
+        s.stages.push(Stage { name, grid, passes: vec![], scan: None, stores: vec![] });
     } else if cur.eat("pass") {
         let over = bracketed(cur, &s.cascade)?;
         let domain = domain(cur, &s.cascade)?;
@@ -39,6 +41,16 @@ fn statement(s: &mut Stream, cur: &mut Cursor) -> Result<(), String> {
         let a = acc(cur, &s.cascade)?;
         let pass = last_stage(s)?.passes.last_mut().ok_or("no `pass` line above")?;
         pass.accs.push(a);
+    } else if cur.eat("scan") {
+        let rank = parse_var(cur, &s.cascade)?;
+        let reverse = cur.eat("reverse");
+        last_stage(s)?.scan = Some(Scan { rank, reverse, carries: vec![], stores: vec![] });
+    } else if cur.eat("carry") {
+        let carry = carry(cur, &s.cascade)?;
+        last_scan(s)?.carries.push(carry);
+    } else if cur.eat("step") {
+        let n = node(cur, &s.cascade)?;
+        last_scan(s)?.stores.push(n);
     } else {
         cur.expect("store")?;
         let n = node(cur, &s.cascade)?;
@@ -49,6 +61,19 @@ fn statement(s: &mut Stream, cur: &mut Cursor) -> Result<(), String> {
 
 fn last_stage(s: &mut Stream) -> Result<&mut Stage, String> {
     s.stages.last_mut().ok_or_else(|| "no `stage` line above".to_string())
+}
+
+fn last_scan(s: &mut Stream) -> Result<&mut Scan, String> {
+    last_stage(s)?.scan.as_mut().ok_or_else(|| "no `scan` line above".to_string())
+}
+
+fn carry(cur: &mut Cursor, c: &Cascade) -> Result<Carry, String> {
+    let t: TensorId = parse_tensor(cur, c)?;
+    let id = |i: Option<usize>| i.map(|i| NodeId(i as u32)).ok_or(format!("`{}` has no generations", c.tensor(t).name));
+    let steps = |n: &cascade::Node| n.vars.iter().any(|v| matches!(v, OutIdx::Next(_) | OutIdx::Prev(_)));
+    let of = |n: &cascade::Node| n.out == t && n.is_stateful();
+    let init = id(c.nodes.iter().position(|n| of(n) && !steps(n)))?;
+    Ok(Carry { init, step: id(c.nodes.iter().position(|n| of(n) && steps(n)))? })
 }
 
 fn place(cur: &mut Cursor) -> Result<Place, String> {

@@ -10,12 +10,17 @@
 //! acc D repair exp (-G[b, h, p])
 //! acc NV repair exp2 (-G[b, h, p]) init (1.0)
 //! store O
+//! stage Y grid [b, f]
+//! scan t reverse
+//! carry S
+//! step Y
+//! store SF
 //! ```
 //!
-//! A line belongs to the last `stage` and `pass` above it. Repairs are `exp`, `exp2`, `ratio` and `add`. Tensors that
+//! A line belongs to the last `stage`, `pass` and `scan` above it. Repairs are `exp`, `exp2`, `ratio` and `add`. Tensors that
 //! are in memory by their role have no `place` line. `parse(print(s)) == s` for verified streams.
 
-use super::{Acc, Pass, Place, Repair, Stage, Stream};
+use super::{Acc, Pass, Place, Repair, Scan, Stage, Stream};
 use crate::cascade::text::{expr_text, name_text, tensor_text, var_text};
 use crate::cascade::{self, Cascade, Expr, NodeId, RankId, TensorKind};
 use std::fmt::Write;
@@ -55,6 +60,9 @@ fn put_stage(out: &mut String, c: &Cascade, s: &Stage) {
     for p in &s.passes {
         put_pass(out, c, p);
     }
+    if let Some(scan) = &s.scan {
+        put_scan(out, c, scan);
+    }
     for n in &s.stores {
         _ = writeln!(out, "store {}", defined(c, *n));
     }
@@ -71,6 +79,16 @@ fn put_pass(out: &mut String, c: &Cascade, p: &Pass) {
     out.push('\n');
     for a in &p.accs {
         put_acc(out, c, a);
+    }
+}
+
+fn put_scan(out: &mut String, c: &Cascade, s: &Scan) {
+    _ = writeln!(out, "scan {}{}", var_text(c, s.rank), if s.reverse { " reverse" } else { "" });
+    for carry in &s.carries {
+        _ = writeln!(out, "carry {}", defined(c, carry.step));
+    }
+    for n in &s.stores {
+        _ = writeln!(out, "step {}", defined(c, *n));
     }
 }
 

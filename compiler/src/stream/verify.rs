@@ -10,10 +10,11 @@
 //! | V6 | state is read in its own stage, at the grid point, and after its pass; in its own pass only by what follows it |
 //! | V7 | repairs and initial values mention no streamed rank; a repair reads accumulators above it |
 //! | V8 | workspace is read after the stage that stores it |
+//! | V9 | a stage has passes or a scan; a carry is the init and the step of one state, both maps; generations are read when they exist |
 
-use super::{Acc, Pass, Place, Stage, Stream};
+use super::{Acc, Carry, Generation, Pass, Place, Scan, Stage, Stream};
 use crate::cascade::text::{expr_text, tensor_text, var_text};
-use crate::cascade::{self, Expr, Node, NodeId, RankId, TensorId, TensorKind};
+use crate::cascade::{self, Expr, Node, NodeId, OutIdx, RankId, TensorId, TensorKind};
 
 /// Checks a stream; the errors are for developers.
 pub fn verify(s: &Stream) -> Result<(), Vec<String>> {
@@ -21,8 +22,7 @@ pub fn verify(s: &Stream) -> Result<(), Vec<String>> {
     if s.places.len() != s.cascade.tensors.len() {
         return Err(vec![format!("{} places for {} tensors", s.places.len(), s.cascade.tensors.len())]);
     }
-    let all = s.stages.iter().flat_map(|g| g.stores.iter().chain(g.passes.iter().flat_map(accs)));
-    if let Some(n) = all.into_iter().find(|n| n.index() >= s.cascade.nodes.len()) {
+    if let Some(n) = s.stages.iter().flat_map(Stage::nodes).find(|n| n.index() >= s.cascade.nodes.len()) {
         return Err(vec![format!("there is no node {}", n.0)]);
     }
     let mut v = Verifier { s, errs: vec![], stored: vec![] };
@@ -33,8 +33,15 @@ pub fn verify(s: &Stream) -> Result<(), Vec<String>> {
     if v.errs.is_empty() { Ok(()) } else { Err(v.errs) }
 }
 
-fn accs(p: &Pass) -> impl Iterator<Item = &NodeId> {
-    p.accs.iter().map(|a| &a.node)
+/// Nodes that define the states of a stage, one a state.
+fn states(g: &Stage) -> impl Iterator<Item = &NodeId> {
+    let carries = g.scan.iter().flat_map(|s| s.carries.iter().map(|c| &c.step));
+    g.passes.iter().flat_map(|p| p.accs.iter().map(|a| &a.node)).chain(carries)
+}
+
+/// Nodes whose values a stage writes to memory.
+fn stores(g: &Stage) -> impl Iterator<Item = &NodeId> {
+    g.stores.iter().chain(g.scan.iter().flat_map(|s| &s.stores))
 }
 
 struct Verifier<'a> {
@@ -52,6 +59,19 @@ struct Scope<'a> {
     running: Vec<TensorId>,
     /// The reader follows running values.
     follows: bool,
+    /// The scan of the stage, and how far it is.
+    scan: Option<(&'a Scan, Phase)>,
+}
+
+/// Where in a scan a reader stands.
+#[derive(Clone, Copy, PartialEq)]
+enum Phase {
+    /// Before the first step.
+    Init,
+    /// In a step, after so many carries have moved.
+    Step(usize),
+    /// After the last step.
+    Done,
 }
 
 impl Verifier<'_> {
@@ -72,8 +92,8 @@ impl Verifier<'_> {
         for (i, t) in self.s.cascade.tensors.iter().enumerate() {
             let id = TensorId(i as u32);
             let is = |n: &NodeId| self.s.cascade.nodes[n.index()].out == id;
-            let folded = self.s.stages.iter().flat_map(|g| g.passes.iter().flat_map(accs)).filter(|n| is(n)).count();
-            let stored = self.s.stages.iter().flat_map(|g| &g.stores).filter(|n| is(n)).count();
+            let folded = self.s.stages.iter().flat_map(states).filter(|n| is(n)).count();
+            let stored = self.s.stages.iter().flat_map(stores).filter(|n| is(n)).count();
             let want = match (t.kind, self.s.place(id)) {
                 (TensorKind::In | TensorKind::Table, Place::Memory) => (0, 0),
                 (TensorKind::Out | TensorKind::InOut, Place::Memory) | (TensorKind::Let, Place::Memory) => (0, 1),
@@ -92,16 +112,76 @@ impl Verifier<'_> {
         if let Some((_, r)) = twice {
             self.err(format!("`{}` stands twice in the grid", var_text(&self.s.cascade, *r)));
         }
-        let mut scope = Scope { grid: &g.grid, complete: vec![], running: vec![], follows: false };
+        let mut scope = Scope { grid: &g.grid, complete: vec![], running: vec![], follows: false, scan: None };
         for p in &g.passes {
             self.pass(p, &mut scope);
+        }
+        if let Some(scan) = &g.scan {
+            if !g.passes.is_empty() {
+                self.err("a stage has passes and a scan");
+            }
+            self.scan(scan, &mut scope);
         }
         scope.follows = false;
         for n in &g.stores {
             self.store(*n, &scope);
         }
-        let stores = g.stores.iter().map(|n| self.s.cascade.nodes[n.index()].out);
+        let stores = stores(g).map(|n| self.s.cascade.nodes[n.index()].out);
         self.stored.extend(stores);
+    }
+
+    /// V9.
+    fn scan<'a>(&mut self, s: &'a Scan, scope: &mut Scope<'a>) {
+        if !self.s.cascade.ranks[s.rank.index()].iter || scope.grid.contains(&s.rank) {
+            self.err("a scan steps through no iterative rank, or through one of the grid");
+        }
+        for (i, c) in s.carries.iter().enumerate() {
+            self.carry(s, c);
+            for (id, phase) in [(c.init, Phase::Init), (c.step, Phase::Step(i))] {
+                scope.scan = Some((s, phase));
+                let n = self.node(id).clone();
+                let name = self.name(n.out);
+                n.exprs().for_each(|e| self.reads(e, scope, &name));
+            }
+        }
+        scope.scan = Some((s, Phase::Step(s.carries.len())));
+        for id in &s.stores {
+            if !self.node(*id).out_ranks().contains(&s.rank) {
+                let name = self.name(self.node(*id).out);
+                self.err(format!("the step's store of `{name}` lacks the rank of its scan"));
+            }
+            self.store(*id, scope);
+        }
+        scope.scan = Some((s, Phase::Done));
+    }
+
+    fn carry(&mut self, s: &Scan, c: &Carry) {
+        let (init, step) = (self.node(c.init), self.node(c.step));
+        let (out, name) = (step.out, self.name(step.out));
+        let next = if s.reverse { OutIdx::Prev(s.rank) } else { OutIdx::Next(s.rank) };
+        let first = init.vars.iter().any(|v| matches!(v, OutIdx::At(_)));
+        if init.out != out || !first || !step.vars.contains(&next) {
+            self.err(format!("`{name}` is not carried from its first generation by its step"));
+        } else if init.reduce.is_some() || step.reduce.is_some() {
+            self.err(format!("the init or the step of `{name}` is no map"));
+        }
+    }
+
+    /// V9 for one read of a state of a scan.
+    fn read_carry(&mut self, t: TensorId, idx: &[Expr], s: &Scan, phase: Phase, reader: &str) {
+        let moved = s.carries.iter().position(|c| self.node(c.step).out == t);
+        let step = moved.map(|i| self.node(s.carries[i].step));
+        let iter = |v: &OutIdx| matches!(v, OutIdx::Next(_) | OutIdx::Prev(_));
+        let at = step.and_then(|n| n.vars.iter().position(iter)).and_then(|i| idx.get(i));
+        let exists = match (at.and_then(|e| s.generation(&self.s.cascade, e)), phase) {
+            (Some(Generation::Before), Phase::Step(_)) | (Some(Generation::Last), Phase::Done) => true,
+            (Some(Generation::After), Phase::Step(done)) => moved.is_some_and(|i| i < done),
+            _ => false,
+        };
+        if !exists {
+            let name = self.name(t);
+            self.err(format!("`{reader}` reads a generation of `{name}` that is not there"));
+        }
     }
 
     /// V3, V5.
@@ -189,7 +269,9 @@ impl Verifier<'_> {
             }
             Place::State => {
                 let running = scope.follows && scope.running.contains(&t);
-                if !running && !scope.complete.contains(&t) {
+                if let Some((scan, phase)) = scope.scan {
+                    self.read_carry(t, idx, scan, phase, reader);
+                } else if !running && !scope.complete.contains(&t) {
                     self.err(format!("`{reader}` reads `{name}`, which is not complete"));
                 }
                 let vars = self.s.cascade.def(t).map(Node::out_ranks).unwrap_or_default();

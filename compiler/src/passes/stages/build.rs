@@ -4,15 +4,17 @@ use super::Defs;
 use super::normalise::{add_like, redirect_node};
 use super::passes::{Member, order, split_domain};
 use super::plan::Group;
-use crate::cascade::{Cascade, Node, NodeId, TensorId, TensorKind};
-use crate::stream::{Place, Stage, Stream};
+use super::scan::{Family, in_step_order};
+use crate::cascade::{Cascade, Node, NodeId, OutIdx, TensorId, TensorKind};
+use crate::stream::{Carry, Place, Scan, Stage, Stream};
 
 /// Builds the stream of a normalised cascade.
 pub(super) fn build(c: &Cascade, groups: &[Group]) -> Stream {
     let mut b = Builder { from: c, out: Cascade { nodes: vec![], ..c.clone() }, memory: vec![], states: vec![] };
     b.allocate(groups);
     let mut stages: Vec<Stage> = groups.iter().map(|g| b.stage(g)).collect();
-    let stored: Vec<TensorId> = stages.iter().flat_map(|s| &s.stores).map(|n| b.out.nodes[n.index()].out).collect();
+    let stores = stages.iter().flat_map(|s| s.stores.iter().chain(s.scan.iter().flat_map(|s| &s.stores)));
+    let stored: Vec<TensorId> = stores.map(|n| b.out.nodes[n.index()].out).collect();
     let places = places(&b.out, &b.states, &stored);
     for s in &mut stages {
         let grid = &s.grid;
@@ -41,6 +43,9 @@ impl Builder<'_> {
     }
 
     fn stage(&mut self, g: &Group) -> Stage {
+        if let Some(family) = g.scan {
+            return self.scan_stage(g, family);
+        }
         let far = |(t, _): &&(TensorId, TensorId)| !g.placed.states.contains(t);
         let mut moved: Vec<(TensorId, TensorId)> = self.memory.iter().filter(far).copied().collect();
         let mut accs = vec![];
@@ -58,7 +63,46 @@ impl Builder<'_> {
         let d = Defs::new(&self.out);
         let members: Vec<Member> = accs.iter().map(|a| Member::new(&d, *a, &states)).collect();
         let passes = order(&self.out, &members, &mut |_, _| None);
-        Stage { name, grid: g.roots[0].grid.clone(), passes, stores }
+        Stage { name, grid: g.roots[0].grid.clone(), passes, scan: None, stores }
+    }
+
+    /// A stage that steps through a recurrence.
+    fn scan_stage(&mut self, g: &Group, family: Family) -> Stage {
+        let far = |(t, _): &&(TensorId, TensorId)| g.placed.memory.contains(t);
+        let mut moved: Vec<(TensorId, TensorId)> = self.memory.iter().filter(far).copied().collect();
+        let order = in_step_order(self.from, family, &g.placed.states);
+        for t in order.iter().filter(|t| self.is_taken(**t)).copied().collect::<Vec<_>>() {
+            let to = add_like(&mut self.out, t, "re");
+            moved.push((t, to));
+        }
+        for n in &self.from.nodes {
+            let mut n = redirect_node(n, &moved);
+            if g.placed.states.contains(&n.out) {
+                n.out = moved.iter().find(|(t, _)| *t == n.out).map_or(n.out, |(_, to)| *to);
+                self.push(n);
+            } else if g.placed.inlines.contains(&n.out) {
+                self.inline(n, &mut moved);
+            }
+        }
+        let own = |t: &TensorId| moved.iter().find(|(from, _)| from == t).map_or(*t, |(_, to)| *to);
+        let carries: Vec<Carry> = order.iter().filter_map(|t| self.carry(own(t))).collect();
+        self.states.extend(order.iter().map(own));
+        let (mut steps, mut stores) = (vec![], vec![]);
+        for r in &g.roots {
+            let id = self.store(&r.node, r.key, &moved);
+            if r.node.out_ranks().contains(&family.0) { steps.push(id) } else { stores.push(id) }
+        }
+        let name = steps.first().or(stores.first()).map_or(String::new(), |s| self.name(*s));
+        let scan = Some(Scan { rank: family.0, reverse: family.1, carries, stores: steps });
+        Stage { name, grid: g.roots[0].grid.clone(), passes: vec![], scan, stores }
+    }
+
+    fn carry(&self, t: TensorId) -> Option<Carry> {
+        let find = |init: bool| {
+            let is = |n: &Node| n.out == t && n.vars.iter().any(|v| matches!(v, OutIdx::At(_))) == init;
+            self.out.nodes.iter().position(is).map(|i| NodeId(i as u32))
+        };
+        Some(Carry { init: find(true)?, step: find(false)? })
     }
 
     fn name(&self, id: NodeId) -> String {

@@ -7,8 +7,9 @@
 //! 1. `normalise` gives every output its own map, so that what is stored and what is folded have different names.
 //! 2. `grid` splits the left side of a stored node into grid ranks and value ranks.
 //! 3. `reads` walks from a stored node through what it reads and places every reduction.
-//! 4. `plan` repeats this until the set of stored reductions is stable, and merges stages that share state.
-//! 5. `build` writes the stages; `passes` orders the accumulators of a stage into passes.
+//! 4. `scan` finds what a recurrence computes; the rest reads it from memory.
+//! 5. `plan` repeats this until the set of stored reductions is stable, and merges stages that share state.
+//! 6. `build` writes the stages; `passes` orders the accumulators of a stage into passes.
 
 mod build;
 mod grid;
@@ -16,6 +17,7 @@ mod normalise;
 mod passes;
 mod plan;
 mod reads;
+mod scan;
 #[cfg(test)]
 mod tests;
 
@@ -23,6 +25,7 @@ use super::{Pass, PassCx, Report, Run};
 use crate::cascade::{Cascade, Expr, Node, OutIdx, RankId, TensorId, TensorKind};
 use crate::diag::{Code, Refusal};
 use crate::stream::Stream;
+use std::collections::BTreeSet;
 
 pub(in crate::passes) use passes::{Member, merge_domain, order, split_domain};
 
@@ -51,26 +54,14 @@ pub fn stages(c: &Cascade) -> Result<Stream, Vec<Refusal>> {
         return Err(refusals);
     }
     let c = normalise::normalise(c);
-    let groups = plan::plan(&c)?;
+    let scans = scan::scans(&c)?;
+    let groups = plan::plan(&c, &scans)?;
     Ok(build::build(&c, &groups))
 }
 
 /// What has no stages yet.
 fn unsupported(c: &Cascade) -> Vec<Refusal> {
     let mut out: Vec<Refusal> = vec![];
-    for n in c.nodes.iter().filter(|n| n.is_stateful()) {
-        let name = &c.tensor(n.out).name;
-        if out.iter().any(|r| r.message.contains(&format!("`{name}`"))) {
-            continue;
-        }
-        let mut r = Refusal::new(
-            Code::UNSUPPORTED,
-            &n.origin,
-            format!("the recurrence over the generations of `{name}` cannot be compiled yet"),
-        );
-        r.help = Some("it runs on the interpreter".to_string());
-        out.push(r);
-    }
     for n in &c.nodes {
         if c.tensor(n.out).kind == TensorKind::InOut && reads_elsewhere(c, n.out, &n.out_ranks()) {
             out.push(Refusal::new(
@@ -104,16 +95,23 @@ pub(in crate::passes) struct Defs<'a> {
     /// The cascade.
     pub(in crate::passes) c: &'a Cascade,
     by_tensor: Vec<Option<usize>>,
+    /// Intermediates that count as memory.
+    hidden: BTreeSet<TensorId>,
 }
 
 impl<'a> Defs<'a> {
     /// Indexes a cascade.
     pub(in crate::passes) fn new(c: &'a Cascade) -> Self {
+        Defs::without(c, BTreeSet::new())
+    }
+
+    /// Indexes a cascade in which some intermediates are in memory.
+    fn without(c: &'a Cascade, hidden: BTreeSet<TensorId>) -> Self {
         let mut by_tensor = vec![None; c.tensors.len()];
         for (i, n) in c.nodes.iter().enumerate() {
             by_tensor[n.out.index()] = Some(i);
         }
-        Defs { c, by_tensor }
+        Defs { c, by_tensor, hidden }
     }
 
     /// Position of the node that defines `t`.
@@ -123,7 +121,7 @@ impl<'a> Defs<'a> {
 
     /// The node that defines the intermediate `t`; `None` for everything that is in memory anyway.
     pub(in crate::passes) fn local(&self, t: TensorId) -> Option<&'a Node> {
-        if self.c.tensor(t).kind != TensorKind::Let {
+        if self.c.tensor(t).kind != TensorKind::Let || self.hidden.contains(&t) {
             return None;
         }
         self.position(t).map(|i| &self.c.nodes[i])

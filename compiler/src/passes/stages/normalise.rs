@@ -1,4 +1,5 @@
-//! Separates what is folded from what is stored: an output that is a reduction becomes a map over a new reduction.
+//! Separates what is folded from what is stored: an output, or a step of a recurrence, that is a reduction becomes a map
+//! over a new reduction.
 
 use crate::cascade::{Cascade, Expr, Node, OutIdx, Tensor, TensorId, TensorKind};
 
@@ -9,6 +10,11 @@ pub(super) fn normalise(c: &Cascade) -> Cascade {
     for n in &c.nodes {
         let n = redirect_node(n, &moved);
         let kind = out.tensor(n.out).kind;
+        if n.reduce.is_some() && n.is_stateful() {
+            let (acc, step) = split_step(&mut out, &n);
+            out.nodes.extend([acc, step]);
+            continue;
+        }
         if n.reduce.is_none() || !matches!(kind, TensorKind::Out | TensorKind::InOut) {
             out.nodes.push(n);
             continue;
@@ -25,6 +31,16 @@ pub(super) fn normalise(c: &Cascade) -> Cascade {
         }
     }
     out
+}
+
+/// A step (or init) that is a reduction as a reduction over the ranks of its left side and a map of it.
+fn split_step(c: &mut Cascade, n: &Node) -> (Node, Node) {
+    let ranks = n.out_ranks();
+    let acc = add_like(c, n.out, "acc");
+    c.tensors[acc.index()].dims = ranks.iter().map(|r| Expr::Extent(*r)).collect();
+    let fold = Node { out: acc, vars: ranks.iter().copied().map(OutIdx::Var).collect(), ..n.clone() };
+    let body = Expr::Read(acc, ranks.into_iter().map(Expr::Var).collect());
+    (fold, Node { reduce: None, body, fold: vec![], ..n.clone() })
 }
 
 /// `to[vars] = from[vars]`, present where `n` is.

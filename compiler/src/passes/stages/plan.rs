@@ -3,6 +3,7 @@
 use super::grid::{Root, is_populate};
 use super::normalise::copy_node;
 use super::reads::{Placed, place};
+use super::scan::{Family, Scans};
 use super::{Defs, bare};
 use crate::cascade::{Cascade, Expr, Extent, Node, RankId, TensorId, TensorKind};
 use crate::diag::{Code, Refusal};
@@ -15,11 +16,14 @@ pub(super) struct Group {
     pub(super) roots: Vec<Root>,
     /// What they read.
     pub(super) placed: Placed,
+    /// The scan that computes them.
+    pub(super) scan: Option<Family>,
 }
 
 /// State of the fixed point.
 struct Planner<'a> {
     d: Defs<'a>,
+    scans: &'a Scans,
     /// Reductions that some stage stores.
     stored: BTreeSet<TensorId>,
     /// (root, reduction): the root reads it from memory although it could hold it.
@@ -29,8 +33,10 @@ struct Planner<'a> {
 }
 
 /// Plans the stages of a normalised cascade, in execution order.
-pub(super) fn plan(c: &Cascade) -> Result<Vec<Group>, Vec<Refusal>> {
-    let mut p = Planner { d: Defs::new(c), stored: populated(c), forced: BTreeSet::new(), dropped: BTreeSet::new() };
+pub(super) fn plan(c: &Cascade, scans: &Scans) -> Result<Vec<Group>, Vec<Refusal>> {
+    let d = Defs::without(c, scans.hidden.clone());
+    let stored = populated(c).union(&scans.needs).copied().collect();
+    let mut p = Planner { d, scans, stored, forced: BTreeSet::new(), dropped: BTreeSet::new() };
     // Almost every round adds to `stored` or `forced`, and both are bounded.
     let rounds = (c.nodes.len() + 1) * (c.nodes.len() + 1);
     for _ in 0..rounds {
@@ -72,6 +78,9 @@ impl Planner<'_> {
         let mut roots = vec![];
         for n in &c.nodes {
             let kind = c.tensor(n.out).kind;
+            if self.scans.groups.iter().any(|g| g.roots.iter().any(|r| r.key == n.out)) {
+                continue;
+            }
             if matches!(kind, TensorKind::Out | TensorKind::InOut) {
                 if !self.is_copy_of_stored(n) {
                     roots.push(Root::new(&self.d, self.own_key(n), n.clone()));
@@ -129,14 +138,19 @@ impl Planner<'_> {
     /// Stored reductions that nothing reads from memory.
     fn unread(&self, placed: &[Placed]) -> BTreeSet<TensorId> {
         let again = |t: &TensorId| self.dropped.contains(t);
-        let needed = |t: &TensorId| placed.iter().any(|p| p.memory.contains(t)) || self.output_copy(*t).is_some();
+        let needed = |t: &TensorId| {
+            self.scans.needs.contains(t)
+                || placed.iter().any(|p| p.memory.contains(t))
+                || self.output_copy(*t).is_some()
+        };
         self.stored.iter().filter(|t| !needed(t) && !again(t)).copied().collect()
     }
 
     /// Roots over the same grid that share state or a traversal share a stage, unless one needs the other's memory.
     fn merge(&self, roots: Vec<Root>, placed: Vec<Placed>) -> Vec<Group> {
         let mut groups: Vec<Group> =
-            roots.into_iter().zip(placed).map(|(r, placed)| Group { roots: vec![r], placed }).collect();
+            roots.into_iter().zip(placed).map(|(r, placed)| Group { roots: vec![r], placed, scan: None }).collect();
+        groups.extend(self.scans.groups.iter().cloned());
         let mut i = 0;
         while i < groups.len() {
             let partner = (i + 1..groups.len()).find(|j| can_merge(&self.d, &groups, i, *j));
@@ -158,7 +172,7 @@ impl Planner<'_> {
     /// A state of two stages is stored by the first and read by the others; true if there was one.
     fn split_shared(&mut self, groups: &[Group]) -> bool {
         let before = (self.stored.len(), self.forced.len());
-        for (i, g) in groups.iter().enumerate() {
+        for (i, g) in groups.iter().enumerate().filter(|(_, g)| g.scan.is_none()) {
             for t in &g.placed.states {
                 let owner = groups.iter().position(|h| h.roots.iter().any(|r| r.key == *t));
                 let shared = groups.iter().enumerate().any(|(j, h)| j != i && h.placed.states.contains(t));
@@ -187,7 +201,8 @@ fn can_merge(d: &Defs, groups: &[Group], i: usize, j: usize) -> bool {
     let (a, b) = (&groups[i], &groups[j]);
     let (sa, sb) = (&a.placed.states, &b.placed.states);
     same_grid(&a.roots[0], &b.roots[0])
-        && (!sa.is_disjoint(sb) || sa.iter().any(|x| sb.iter().any(|y| same_traversal(d, *x, *y))))
+        && a.scan == b.scan
+        && (a.scan.is_some() || !sa.is_disjoint(sb) || sa.iter().any(|x| sb.iter().any(|y| same_traversal(d, *x, *y))))
         && !reaches(groups, i, j)
         && !reaches(groups, j, i)
 }

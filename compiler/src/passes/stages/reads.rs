@@ -61,10 +61,11 @@ enum Choice {
 impl Walk<'_> {
     fn visit(&mut self, e: &Expr, scope: &Scope) {
         e.children().into_iter().for_each(|c| self.visit(c, scope));
-        if let Expr::Read(t, idx) = e
-            && let Some(n) = self.d.local(*t)
-        {
-            self.read(*t, idx, n, scope);
+        let Expr::Read(t, idx) = e else { return };
+        match self.d.local(*t) {
+            Some(n) => self.read(*t, idx, n, scope),
+            None if self.d.hidden.contains(t) => _ = self.out.memory.insert(*t),
+            None => {}
         }
     }
 
@@ -247,6 +248,6 @@ fn kept_ranks(idx: &[Expr]) -> Vec<RankId> {
     out
 }
 
-fn is_constant(c: &Cascade, r: RankId) -> bool {
+pub(super) fn is_constant(c: &Cascade, r: RankId) -> bool {
     c.ranks.get(r.index()).is_some_and(|r| matches!(r.extent, Extent::Const(_)))
 }

@@ -1,13 +1,16 @@
 //! Choice of the lane axis and of tile sizes.
 
-use crate::cascade::{Cascade, Expr as L1, Extent, RankId, TensorId};
-use crate::stream::{Place, Stage, Stream};
+use crate::cascade::{Cascade, Expr as L1, Extent, NodeId, RankId, TensorId};
+use crate::stream::{Place, Scan, Stage, Stream};
 use crate::target::CpuCaps;
 use crate::tile::Tile;
 
 /// The grid rank that lies in the lanes: one along which what is streamed does not vary (so that its elements are
 /// broadcast), of run-time extent, and last in the grid. An empty grid has none.
 pub(super) fn lane_rank(s: &Stream, st: &Stage) -> Option<RankId> {
+    if let Some(scan) = &st.scan {
+        return scan_lane(&s.cascade, st, scan);
+    }
     let streamed: Vec<RankId> = st.passes.iter().flat_map(|p| p.over.iter().copied()).collect();
     let reads = reads(s, st);
     let key = |r: &RankId| {
@@ -27,6 +30,14 @@ pub(super) fn lane_rank(s: &Stream, st: &Stage) -> Option<RankId> {
         }
     }
     best
+}
+
+/// The innermost independent rank of the largest state, or of what a step stores.
+fn scan_lane(c: &Cascade, st: &Stage, scan: &Scan) -> Option<RankId> {
+    let mut nodes: Vec<NodeId> = scan.carries.iter().map(|k| k.step).chain(scan.stores.iter().copied()).collect();
+    nodes.sort_by_key(|n| std::cmp::Reverse(c.nodes[n.index()].vars.len()));
+    let inner = |n: &NodeId| c.nodes[n.index()].out_ranks().into_iter().rev().find(|r| st.grid.contains(r));
+    nodes.iter().find_map(inner).or(st.grid.last().copied())
 }
 
 /// Memory tensors that a stage reads, each with the ranks of its index at that read.

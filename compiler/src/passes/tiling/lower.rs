@@ -1,6 +1,6 @@
 //! Expressions of the cascade at a point → tile expressions; what is inline is evaluated into tiles first.
 
-use super::scope::Tiler;
+use super::scope::{State, Tiler};
 use super::{Env, Res};
 use crate::cascade::{Expr as L1, Extent, Node, OutIdx, TensorId};
 use crate::stream::Place;
@@ -54,6 +54,7 @@ impl Tiler<'_> {
                 Extent::Free | Extent::Derived(_) => Expr::Extent(*r),
             },
             L1::Scalar(s) => Expr::Scalar(*s),
+            L1::Read(t, idx) if self.held.contains_key(t) => self.read_held(*t, idx, env)?,
             L1::Read(t, idx) => {
                 let idx = idx.iter().map(|i| self.lower(i, env)).collect::<Res<Vec<_>>>()?;
                 self.read(*t, idx)?
@@ -89,16 +90,21 @@ impl Tiler<'_> {
     }
 
     fn read_state(&mut self, t: TensorId, idx: &[Expr]) -> Res<Expr> {
-        let st = &self.states[&t];
-        let same = idx.len() == st.axes.len() && idx.iter().zip(&st.axes).all(|(e, a)| *e == Expr::Coord(*a));
+        let st = self.states[&t].clone();
         let buf = self.stand_in.get(&t).copied().unwrap_or(st.buf);
+        self.read_state_at(t, State { buf, ..st }, idx)
+    }
+
+    /// A state, if the index is the point at which it is held.
+    pub(super) fn read_state_at(&self, t: TensorId, st: State, idx: &[Expr]) -> Res<Expr> {
+        let same = idx.len() == st.axes.len() && idx.iter().zip(&st.axes).all(|(e, a)| *e == Expr::Coord(*a));
         if !same {
             let name = &self.s.cascade.tensor(t).name;
             let at: Vec<String> = idx.iter().map(|e| crate::tile::print_expr(&self.s.cascade, &self.out, e)).collect();
             let at = at.join(", ");
             return self.refuse(format!("{name} is read at [{at}], not where it is accumulated"));
         }
-        Ok(Expr::Local(buf))
+        Ok(Expr::Local(st.buf))
     }
 
     /// The node that defines an inline tensor.
@@ -214,6 +220,9 @@ impl Tiler<'_> {
                     let buf = self.stand_in.get(t).copied().unwrap_or(st.buf);
                     // Its axes are those of the index.
                     out.level = out.level.max(self.buf_level[buf.index()]);
+                }
+                if let Some(level) = self.held_level(*t) {
+                    out.level = out.level.max(level);
                 }
                 let node = self.s.cascade.def(*t).filter(|_| state.is_none() && self.s.place(*t) == Place::Inline);
                 let Some(n) = node else {

@@ -16,6 +16,7 @@ mod ranges;
 mod ranges_tests;
 mod repair;
 mod reuse;
+mod scan;
 mod scope;
 mod shared;
 #[cfg(test)]
@@ -84,6 +85,7 @@ fn stage(s: &Stream, caps: &CpuCaps, st: &Stage) -> Res<(TileStage, Vec<crate::c
         axis_level: vec![],
         buf_level: vec![],
         states: BTreeMap::new(),
+        held: BTreeMap::new(),
         stand_in: BTreeMap::new(),
         shared: vec![],
         asserts: vec![],
@@ -100,6 +102,9 @@ fn stage(s: &Stream, caps: &CpuCaps, st: &Stage) -> Res<(TileStage, Vec<crate::c
     }
     for p in &st.passes {
         t.pass(p, &grid)?;
+    }
+    if let Some(scan) = &st.scan {
+        t.scan(scan, &grid)?;
     }
     for n in &st.stores {
         t.store(&s.cascade.nodes[n.index()], &grid)?;
@@ -119,7 +124,11 @@ impl Tiler<'_> {
             let OutIdx::Var(r) = v else { return self.refuse("a store that belongs to a recurrence") };
             let axis = match grid.get(r) {
                 Some(Expr::Coord(a)) => *a,
-                _ => self.value_axis(n, *r, &axes),
+                Some(step) => {
+                    idx.push(step.clone());
+                    continue;
+                }
+                None => self.value_axis(n, *r, &axes),
             };
             env.insert(*r, Expr::Coord(axis));
             idx.push(Expr::Coord(axis));

@@ -4,6 +4,7 @@
 //! everything it depends on is known, once: that hoists packing out of loops and shares what two accumulators need.
 
 use super::Res;
+use super::scan::Held;
 use crate::cascade::{Assert, Origin, RankId, TensorId};
 use crate::diag::{Code, Refusal};
 use crate::stream::Stream;
@@ -17,7 +18,7 @@ pub(super) struct Scope {
     pub(super) stmts: Vec<Stmt>,
     /// Loop axes that this scope opened.
     pub(super) open: Vec<AxisId>,
-    memo: Vec<(Key, BufId)>,
+    pub(super) memo: Vec<(Key, BufId)>,
 }
 
 /// What a tile holds.
@@ -48,6 +49,8 @@ pub(super) struct Tiler<'a> {
     /// Level at which a tile gets its value.
     pub(super) buf_level: Vec<usize>,
     pub(super) states: BTreeMap<TensorId, State>,
+    /// States of a scan.
+    pub(super) held: BTreeMap<TensorId, Held>,
     /// Tiles read instead of a state: its old value, or one that is safe to subtract.
     pub(super) stand_in: BTreeMap<TensorId, BufId>,
     /// Subexpressions that several accumulators evaluate.

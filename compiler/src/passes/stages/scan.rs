@@ -1,0 +1,291 @@
+//! Recurrences: which stored nodes are computed inside a scan, and which states, inline nodes and memory that takes.
+//!
+//! A node is computed by a scan if every state that it reads, directly or through others, is read in step with one
+//! iterative rank (or after its last step). What reads states in another way (over several scans, at shifted
+//! generations, under a reduction over the generations) gets them from memory: the values in between are stored by a
+//! scan of their own.
+
+use super::grid::{Root, is_populate};
+use super::normalise::copy_node;
+use super::plan::Group;
+use super::reads::{Placed, is_constant};
+use super::{Defs, plain_vars};
+use crate::cascade::{Cascade, Expr, Node, OutIdx, RankId, TensorId, TensorKind};
+use crate::diag::{Code, Refusal};
+use crate::stream::{Generation, generation};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The recurrences that step together: an iterative rank and whether it runs backwards.
+pub(super) type Family = (RankId, bool);
+
+/// The scans of a kernel.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Scans {
+    /// One group a stored node.
+    pub(super) groups: Vec<Group>,
+    /// States and what the scans store: no other stage evaluates them.
+    pub(super) hidden: BTreeSet<TensorId>,
+    /// Reductions that the scans read from memory: other stages store them.
+    pub(super) needs: BTreeSet<TensorId>,
+}
+
+/// A read of a state below some node.
+#[derive(Clone, Copy)]
+struct Use {
+    family: Family,
+    /// `None`: no generation that is there while the scan runs.
+    generation: Option<Generation>,
+    /// The outermost intermediate through which the state is read.
+    via: Option<TensorId>,
+}
+
+struct Finder<'a> {
+    d: Defs<'a>,
+    states: BTreeMap<TensorId, Family>,
+    stored: BTreeSet<TensorId>,
+}
+
+/// Finds the scans of a normalised cascade.
+pub(super) fn scans(c: &Cascade) -> Result<Scans, Vec<Refusal>> {
+    let mut f = Finder { d: Defs::new(c), states: states(c), stored: BTreeSet::new() };
+    if f.states.is_empty() {
+        return Ok(Scans::default());
+    }
+    f.settle()?;
+    let mut out = Scans::default();
+    let mut refusals = vec![];
+    for root in f.roots() {
+        match f.group(&root) {
+            Ok(g) => out.groups.push(g),
+            Err(r) => refusals.push(r),
+        }
+    }
+    if !refusals.is_empty() {
+        return Err(refusals);
+    }
+    out.hidden = f.states.keys().chain(&f.stored).copied().collect();
+    let memory = out.groups.iter().flat_map(|g| &g.placed.memory);
+    out.needs = memory.filter(|t| !f.stored.contains(t)).copied().collect();
+    Ok(out)
+}
+
+/// The state tensors with their families.
+fn states(c: &Cascade) -> BTreeMap<TensorId, Family> {
+    let family = |n: &Node| {
+        n.vars.iter().find_map(|v| match v {
+            OutIdx::Next(r) => Some((*r, false)),
+            OutIdx::Prev(r) => Some((*r, true)),
+            OutIdx::Var(_) | OutIdx::At(_) => None,
+        })
+    };
+    c.nodes.iter().filter_map(|n| Some((n.out, family(n)?))).collect()
+}
+
+impl<'a> Finder<'a> {
+    fn c(&self) -> &'a Cascade {
+        self.d.c
+    }
+
+    /// Stores what has to be read from memory, until every reader of a state runs in one scan.
+    fn settle(&mut self) -> Result<(), Vec<Refusal>> {
+        loop {
+            let before = self.stored.len();
+            for n in self.readers() {
+                let uses = self.uses_of(n);
+                if self.is_settled(n, &uses) {
+                    continue;
+                }
+                if uses.iter().any(|u| u.via.is_none()) {
+                    return Err(vec![self.stray(n)]);
+                }
+                self.stored.extend(uses.iter().filter_map(|u| u.via));
+            }
+            if self.stored.len() == before {
+                break;
+            }
+        }
+        let idle: Vec<TensorId> = self.stored.iter().copied().filter(|t| !self.reaches(*t)).collect();
+        self.stored.retain(|t| !idle.contains(t));
+        Ok(())
+    }
+
+    fn stray(&self, n: &Node) -> Refusal {
+        let name = &self.c().tensor(n.out).name;
+        let message = format!("`{name}` reads a state at a generation that no scan holds when it needs it");
+        let mut r = Refusal::new(Code::UNSUPPORTED, &n.origin, message);
+        r.help = Some("name the value of the state at its own step with `let`, and read that".to_string());
+        r
+    }
+
+    /// Nodes that some stage stores: outputs, and intermediates that scans store.
+    fn readers(&self) -> Vec<&'a Node> {
+        let stored = |n: &&Node| match self.c().tensor(n.out).kind {
+            TensorKind::Out | TensorKind::InOut => true,
+            TensorKind::Let => self.stored.contains(&n.out) || n.is_stateful(),
+            TensorKind::In | TensorKind::Table => false,
+        };
+        self.c().nodes.iter().filter(stored).collect()
+    }
+
+    fn is_settled(&self, n: &Node, uses: &[Use]) -> bool {
+        let Some(first) = uses.first() else { return true };
+        let own = self.states.get(&n.out).is_none_or(|f| *f == first.family);
+        let together = own && uses.iter().all(|u| u.family == first.family);
+        let steps = uses.iter().all(|u| matches!(u.generation, Some(Generation::Before | Generation::After)));
+        let last = uses.iter().all(|u| u.generation == Some(Generation::Last));
+        let has = n.out_ranks().contains(&first.family.0);
+        together && (steps && has && !n.reduced().contains(&first.family.0) || last && !has)
+    }
+
+    fn uses_of(&self, n: &Node) -> Vec<Use> {
+        let mut out = vec![];
+        for (t, idx) in reads(n) {
+            self.uses(t, &idx, None, &mut out);
+        }
+        out
+    }
+
+    /// Adds the states that a read of `t` at `idx` needs.
+    fn uses(&self, t: TensorId, idx: &[Expr], via: Option<TensorId>, out: &mut Vec<Use>) {
+        if let Some(family) = self.states.get(&t) {
+            let generation =
+                self.generation_position(t).and_then(|i| generation(self.c(), family.0, family.1, &idx[i]));
+            out.push(Use { family: *family, generation, via });
+            return;
+        }
+        let Some(n) = self.local(t) else { return };
+        let at = out.len();
+        for (u, idx) in reads(n) {
+            self.uses(u, &idx, via.or(Some(t)), out);
+        }
+        let vars = plain_vars(n);
+        for u in &mut out[at..] {
+            let moves = u.generation != Some(Generation::Last);
+            let here = vars.iter().zip(idx).any(|(r, e)| *r == u.family.0 && *e == Expr::Var(*r));
+            if moves && !here {
+                u.generation = None;
+            }
+        }
+    }
+
+    /// The node of an intermediate that is evaluated where it is read.
+    fn local(&self, t: TensorId) -> Option<&'a Node> {
+        self.d.local(t).filter(|n| !n.is_stateful() && !self.stored.contains(&t))
+    }
+
+    fn generation_position(&self, state: TensorId) -> Option<usize> {
+        let step = self.c().def(state)?;
+        step.vars.iter().position(|v| matches!(v, OutIdx::Next(_) | OutIdx::Prev(_)))
+    }
+
+    /// True if the value of `t` depends on a state through nodes that are evaluated where they are read.
+    fn reaches(&self, t: TensorId) -> bool {
+        self.states.contains_key(&t)
+            || self.d.local(t).is_some_and(|n| {
+                let below = |u: TensorId| !self.stored.contains(&u) && self.reaches(u);
+                n.exprs().flat_map(Expr::reads).any(below)
+            })
+    }
+
+    fn roots(&self) -> Vec<(TensorId, &'a Node)> {
+        let reads_states = |n: &&Node| !n.is_stateful() && !self.uses_of(n).is_empty();
+        self.readers().into_iter().filter(reads_states).map(|n| (n.out, n)).collect()
+    }
+
+    fn group(&self, (key, n): &(TensorId, &'a Node)) -> Result<Group, Refusal> {
+        let family = self.uses_of(n).first().map(|u| u.family);
+        let Some(family) = family else { return Err(self.stray(n)) };
+        let mut placed = Placed::default();
+        self.place(n, &mut placed);
+        let is_let = self.c().tensor(*key).kind == TensorKind::Let;
+        if is_let {
+            placed.inlines.insert(*key);
+        }
+        let outs: Vec<RankId> = n.out_ranks().into_iter().filter(|r| *r != family.0).collect();
+        let (grid, value): (Vec<_>, Vec<_>) = outs.into_iter().partition(|r| self.is_parallel(n, *r, &placed));
+        let node = if is_let { copy_node(n, *key, *key) } else { (*n).clone() };
+        let root = Root { key: *key, node, grid, value, candidates: vec![] };
+        Ok(Group { roots: vec![root], placed, scan: Some(family) })
+    }
+
+    /// Places everything that a node reads, the states' own nodes included.
+    fn place(&self, n: &Node, out: &mut Placed) {
+        for t in n.exprs().flat_map(Expr::reads) {
+            if self.states.contains_key(&t) {
+                if out.states.insert(t) {
+                    self.c().nodes.iter().filter(|n| n.out == t).for_each(|n| self.place(n, out));
+                }
+            } else if self.stored.contains(&t) {
+                out.memory.insert(t);
+            } else if let Some(m) = self.d.local(t) {
+                if self.is_far(m) {
+                    out.memory.insert(t);
+                } else if out.inlines.insert(t) {
+                    self.place(m, out);
+                }
+            }
+        }
+    }
+
+    /// A reduction that no step should repeat: over a run-time extent, and independent of every state.
+    fn is_far(&self, n: &Node) -> bool {
+        let long = n.reduced().iter().any(|r| !is_constant(self.c(), *r));
+        is_populate(n) || (long && !self.reaches(n.out))
+    }
+
+    /// True if the points of `r` are independent: whatever depends on a state and has `r` is read at the same `r`.
+    fn is_parallel(&self, root: &Node, r: RankId, placed: &Placed) -> bool {
+        let inside = |n: &&Node| placed.states.contains(&n.out) || placed.inlines.contains(&n.out);
+        let nodes = self.c().nodes.iter().filter(inside).chain([root]);
+        nodes.flat_map(|n| reads(n).into_iter().map(move |read| (n, read))).all(|(n, (t, idx))| {
+            let moving = self.states.contains_key(&t) || (placed.inlines.contains(&t) && self.reaches(t));
+            let at = self.c().def(t).and_then(|m| m.out_ranks().iter().position(|x| *x == r));
+            match at.filter(|_| moving) {
+                Some(i) => idx[i] == Expr::Var(r) && !n.reduced().contains(&r),
+                None => true,
+            }
+        })
+    }
+}
+
+/// Every read of a node.
+fn reads(n: &Node) -> Vec<(TensorId, Vec<Expr>)> {
+    let mut out = vec![];
+    for e in n.exprs() {
+        e.walk(&mut |x| {
+            if let Expr::Read(t, idx) = x {
+                out.push((*t, idx.clone()));
+            }
+        });
+    }
+    out
+}
+
+/// States in the order in which their steps can run: what reads another's new generation comes after it.
+pub(super) fn in_step_order(c: &Cascade, family: Family, states: &BTreeSet<TensorId>) -> Vec<TensorId> {
+    let mut rest: Vec<TensorId> = states.iter().copied().collect();
+    let mut out: Vec<TensorId> = vec![];
+    while !rest.is_empty() {
+        let ready = |t: &TensorId| {
+            c.def(*t).is_none_or(|n| new_generations(c, family, n).is_subset(&out.iter().copied().collect()))
+        };
+        // The checker lets no state wait for itself, so one is always ready.
+        let i = rest.iter().position(ready).unwrap_or(0);
+        out.push(rest.remove(i));
+    }
+    out
+}
+
+/// States whose new generation a step reads.
+fn new_generations(c: &Cascade, family: Family, n: &Node) -> BTreeSet<TensorId> {
+    let mut out = BTreeSet::new();
+    for (t, idx) in reads(n) {
+        let Some(m) = c.def(t).filter(|_| c.tensor(t).kind == TensorKind::Let) else { continue };
+        match m.vars.iter().position(|v| matches!(v, OutIdx::Next(_) | OutIdx::Prev(_))) {
+            Some(i) if generation(c, family.0, family.1, &idx[i]) == Some(Generation::After) => _ = out.insert(t),
+            Some(_) => {}
+            None => out.extend(new_generations(c, family, m)),
+        }
+    }
+    out
+}
