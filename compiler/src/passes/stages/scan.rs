@@ -63,10 +63,32 @@ pub(super) fn scans(c: &Cascade) -> Result<Scans, Vec<Refusal>> {
     if !refusals.is_empty() {
         return Err(refusals);
     }
+    share_grids(&mut out.groups);
     out.hidden = f.states.keys().chain(&f.stored).copied().collect();
     let memory = out.groups.iter().flat_map(|g| &g.placed.memory);
     out.needs = memory.filter(|t| !f.stored.contains(t)).copied().collect();
     Ok(out)
+}
+
+/// A group that needs the states of another one joins it, if its points can be computed at the other's: a state is then
+/// computed once, whether it is stored or read.
+fn share_grids(groups: &mut [Group]) {
+    for i in 0..groups.len() {
+        let joins = |g: &&Group| {
+            let (mine, other) = (&groups[i].roots[0], &g.roots[0]);
+            g.scan == groups[i].scan
+                && !g.placed.states.is_disjoint(&groups[i].placed.states)
+                && other.grid.len() < mine.grid.len()
+                && other.grid.iter().all(|r| mine.grid.contains(r))
+        };
+        let Some(grid) = groups.iter().filter(joins).map(|g| g.roots[0].grid.clone()).min_by_key(Vec::len) else {
+            continue;
+        };
+        let root = &mut groups[i].roots[0];
+        let (kept, rest): (Vec<RankId>, Vec<RankId>) = root.grid.iter().partition(|r| grid.contains(r));
+        root.grid = kept;
+        root.value.extend(rest);
+    }
 }
 
 /// The state tensors with their families.
