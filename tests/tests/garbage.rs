@@ -1,5 +1,6 @@
-//! Broken programs: two thousand mutants of the library and of the examples, and texts that were never programs, go through
-//! everything that a user's text reaches. Nothing may panic, and nothing may take a second.
+//! Broken programs: two thousand mutants of the library and of the examples, texts that were never programs, and programs that are
+//! ten thousand levels deep go through everything that a user's text reaches. Nothing may panic, nothing may take a second, and
+//! every diagnostic has a place.
 
 use einattn_compiler::diag::{Code, Diagnostic, has_errors};
 use einattn_compiler::library::FILES;
@@ -164,8 +165,8 @@ const TROUBLE: &[&str] = &[
     "kernel",
 ];
 
-fn mutant(items: &[String], random: &mut Random) -> String {
-    let mut toks: Vec<String> = tokens(&items[random.below(items.len())]).into_iter().map(String::from).collect();
+fn mutant(item: &str, items: &[String], random: &mut Random) -> String {
+    let mut toks: Vec<String> = tokens(item).into_iter().map(String::from).collect();
     for _ in 0..=random.below(4) {
         if toks.is_empty() {
             break;
@@ -197,8 +198,9 @@ fn pipeline(text: &str) -> bool {
     }
     let (checked, found) = check::check(&file, &check::Options::default());
     let diags = driver::merge(&file, parsed, found);
-    messages_are_sane(&diags);
-    messages_are_sane(&driver::check_promises(&checked));
+    messages_are_sane(text, &diags);
+    messages_are_sane(text, &driver::check_promises(&checked));
+    checked.kernels.iter().for_each(|k| messages_are_sane(text, &k.advice));
     for cascade in checked.kernels.iter().flat_map(|k| k.members.iter().take(2)) {
         for caps in [CpuCaps::AVX512, CpuCaps::CRANELIFT] {
             let refusals = driver::lower(cascade, &caps, &driver::Options::default()).err().unwrap_or_default();
@@ -209,8 +211,11 @@ fn pipeline(text: &str) -> bool {
     !has_errors(&diags)
 }
 
-fn messages_are_sane(diags: &[Diagnostic]) {
+/// Every diagnostic says something in one line, about a place of the text.
+fn messages_are_sane(text: &str, diags: &[Diagnostic]) {
     for d in diags {
+        let (start, end) = (d.span.start.byte_range().start, d.span.end.byte_range().end);
+        assert!(start < end && end <= text.len(), "{start}..{end} of {}: {}", text.len(), d.message);
         assert!(!d.message.is_empty() && !d.message.contains('\n'), "{:?}", d.message);
     }
 }
@@ -248,8 +253,10 @@ fn mutants_do_no_harm() {
     let mut random = Random(1);
     let mut failures = vec![];
     let mut accepted = 0;
-    for _ in 0..MUTANTS {
-        let text = mutant(&items, &mut random);
+    // Every item of every file of the library takes its turn.
+    assert!(items.len() * 5 < MUTANTS, "{} items", items.len());
+    for i in 0..MUTANTS {
+        let text = mutant(&items[i % items.len()], &items, &mut random);
         match attempt(&text, LIMIT) {
             Ok(ok) => accepted += usize::from(ok),
             Err(why) => failures.push((text, why)),
@@ -310,6 +317,88 @@ fn big_programs_do_no_harm() {
         }
     }
     report(&failures);
+}
+
+/// Ten thousand levels of everything that nests, and ten thousand of everything that repeats.
+#[test]
+fn depth_does_no_harm() {
+    const N: usize = 10_000;
+    let kernel = |body: &str| {
+        format!("kernel k {{ rank P, M; in x: f32[P, M]; in y: f32[P]; in i: i32[P]; out o: f32[P]; {body} }}")
+    };
+    let nest = |open: &str, leaf: &str, close: &str| format!("o[p] = {}{leaf}{};", open.repeat(N), close.repeat(N));
+    let chain = |n: usize, step: &str| {
+        let steps = (0..n).map(|i| step.replace("NEXT", &format!("a{}", i + 1)).replace("LAST", &format!("a{i}")));
+        kernel(&format!("let a0[p] = y[p]; {} o[p] = a{n}[p];", steps.collect::<String>()))
+    };
+    let list = |n: usize, item: &str| (0..n).map(|i| item.replace('#', &i.to_string())).collect::<String>();
+    let texts = [
+        kernel(&nest("(", "1.0", ")")),
+        kernel(&nest("-", "y[p]", "")),
+        kernel(&nest("1.0 where !", "(p < 3)", "")),
+        kernel(&nest("if p > 3 { ", "1.0", " } else { 2.0 }")),
+        kernel(&nest("y[", "p", "]")),
+        kernel(&nest("exp(", "1.0", ")")),
+        kernel(&nest("sum[m](x[p,m] + ", "1.0", ")")),
+        kernel(&nest("", "y[p]", " as f32")),
+        kernel(&nest("y[p] + ", "1.0", "")),
+        kernel(&format!("o[p] = sum[m](x[p,m]) where {};", list(N, "m < p + # && ") + "true")),
+        kernel(&format!("o[p] = sum[m](x[p,m]) where {}true{};", "(m < p && ".repeat(N), ")".repeat(N))),
+        kernel(&format!("o[p] = sum[m](x[p,m]) where {}m < p;", list(N, "m < p + # || "))),
+        "#[range(".repeat(N) + &")]".repeat(N) + &kernel("o[p] = y[p];"),
+        kernel(&(list(N, "rank R#;") + "o[p] = y[p];")),
+        kernel(&format!("rank {}Z = 3; o[p] = y[p];", list(N, "R# = 3, "))),
+        list(N, "mask f#(x) = g#(x);") + &kernel("o[p] = 1.0 where f9(p);"),
+        chain(N, "let NEXT[p] = LAST[p] * 1.5 + y[p];"),
+        chain(N, "let NEXT[p] = sum[m](x[p,m] * LAST[p]);"),
+        chain(N, "let NEXT[p] = LAST[p] where p < i[p];"),
+        // As deep and as long as a kernel may be.
+        chain(80, "let NEXT[p] = LAST[p] * 1.5 + y[p];"),
+        chain(40, "let NEXT[p] = sum[m](x[p,m] * LAST[p]);"),
+        chain(60, "let NEXT[p] = LAST[p] where p < i[p];"),
+        list(60, "kernel k# { rank P; in x: f32[P]; out o: f32[P]; o[p] = x[p]; }"),
+    ];
+    let mut failures = vec![];
+    for text in texts {
+        if let Err(why) = attempt(&text, BIG_LIMIT) {
+            failures.push((text.chars().take(200).collect(), why));
+        }
+    }
+    report(&failures);
+}
+
+/// Numbers without an end, characters that do not belong, and nothing at all.
+#[test]
+fn odd_characters_do_no_harm() {
+    let with = |body: &str| format!("kernel k {{ rank P; in x: f32[P]; out o: f32[P]; {body} }}");
+    let check = |text: &str, accepted: bool| assert_eq!(attempt(text, LIMIT), Ok(accepted), "{text:.80}");
+    check("", true);
+    check(" \t\r\n", true);
+    check("\u{feff}", true);
+    check("\0", false);
+    check(&with("o[p] = \0 x[p];"), false);
+    check(&with(&format!("o[p] = {}.0;", "9".repeat(10_000))), false);
+    check(&with(&format!("o[p] = 1.0 where p < {};", "9".repeat(10_000))), false);
+    check(&with(&format!("rank R = {}; o[p] = x[p];", i64::MAX)), true);
+    check(&with("o[p] = x[p] * 1e999;"), false);
+    check(&with("let é[p] = x[p]; o[p] = é[p];"), false);
+    check(&with("let 変数[p] = x[p]; o[p] = 変数[p];"), false);
+    check(&with("o[p] = x[p] /* 変数 é */;"), true);
+    check(&with("o[p] = x[p]; /* no end"), false);
+}
+
+/// A byte order mark and the line ends of other systems change nothing.
+#[test]
+fn line_ends_change_nothing() {
+    for (name, text) in FILES {
+        let plain = print(&parse_str(text).0);
+        let unix = text.replace("\r\n", "\n");
+        for other in [format!("\u{feff}{unix}"), unix.replace('\n', "\r\n")] {
+            let (file, diags) = parse_str(&other);
+            assert!(diags.is_empty(), "{name}: {}", diags[0].message);
+            assert_eq!(print(&file), plain, "{name}");
+        }
+    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod process {
     pub(crate) mod build;
+    pub(crate) mod commands;
     pub(crate) mod harness;
     pub(crate) mod object;
     pub(crate) mod run;

@@ -56,6 +56,13 @@ impl Expr {
         }
     }
 
+    /// Operators on the longest way to a leaf.
+    pub fn depth(&self) -> usize {
+        let below = self.children().into_iter().map(Expr::depth).max().unwrap_or(0);
+        let operator = matches!(self, Expr::Unary(..) | Expr::Binary(..) | Expr::Select(..) | Expr::Cast(..));
+        below + usize::from(operator)
+    }
+
     /// Calls `f` on this expression and everything below it, parents first.
     pub fn walk(&self, f: &mut impl FnMut(&Expr)) {
         f(self);

@@ -255,7 +255,11 @@ impl Elab<'_> {
             if known[i] || !matches!(r.extent, Extent::Free) || self.broken_ranks.contains(&RankId(i as u32)) {
                 continue;
             }
-            let Some((_, span)) = self.syms.get(&r.name) else { continue };
+            // A rank that is declared twice has no use, and is reported already.
+            let Some((Sym::Rank(own), span)) = self.syms.get(&r.name) else { continue };
+            if own.index() != i {
+                continue;
+            }
             let d = Diagnostic::error(Code::EXT, *span, format!("the extent of rank `{}` cannot be inferred", r.name))
                 .note("no input has it as a dimension")
                 .help(format!("give it a value, `rank {0} = 64`, or a scalar: `scalar n: int; rank {0} = n;`", r.name));

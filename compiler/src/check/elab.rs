@@ -11,6 +11,13 @@ use crate::syntax::ast::Ident;
 use crate::types::{BinOp, DType, ValueType};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// A value is at most this many operators and statements deep, through everything that it reads: rewrites put what is read in its place.
+const MAX_DEPTH: usize = 256;
+/// A reduction inside of another is a loop at every level below, which is worth as many operators.
+const REDUCTION_DEPTH: usize = 4;
+/// A value is present under at most this many conditions.
+const MAX_CONDITIONS: usize = 64;
+
 /// The error of an expression that was already reported.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Reported;
@@ -34,6 +41,8 @@ pub(super) struct Info {
     pub(super) vars: Vec<RankId>,
     /// Where its elements are present, in order of evaluation.
     pub(super) dom: Vec<Expr>,
+    /// Operators and statements between the value and the inputs.
+    pub(super) depth: usize,
     /// It has been defined.
     pub(super) assigned: bool,
     /// Position of the iterative rank, for states.
@@ -323,14 +332,35 @@ impl<'a> Elab<'a> {
             let range = ranges::of_reduction(&self.c, r, &body);
             self.c.tensors[out.index()].facts.range = range;
         }
+        let loops = if reduce.is_some() { REDUCTION_DEPTH } else { 0 };
+        let depth = self.depth(out, loops + body.depth(), &body, fold.len() + dom.len());
         let info = &mut self.info[out.index()];
+        // What is too big is reported once: its readers start anew.
+        info.depth = depth.unwrap_or(0);
         info.assigned = true;
         if info.state.is_none() {
             info.vars = vars.iter().filter_map(|v| if let OutIdx::Var(r) = v { Some(*r) } else { None }).collect();
-            info.dom = dom.clone();
+            info.dom = if depth.is_some() { dom.clone() } else { vec![] };
             info.reads_state = frame.states;
         }
         self.c.nodes.push(Node { out, vars, reduce, body, fold, dom, origin: self.stmt.origin.clone() });
+    }
+
+    /// The depth of a value; none if it is too deep, or present under too many conditions, which is reported.
+    fn depth(&mut self, out: TensorId, own: usize, body: &Expr, conditions: usize) -> Option<usize> {
+        let reads = body.reads().into_iter().filter(|t| *t != out);
+        let depth = 1 + own + reads.map(|t| self.info[t.index()].depth).max().unwrap_or(0);
+        let problem = if depth > MAX_DEPTH {
+            format!("is more than {MAX_DEPTH} operators and statements deep")
+        } else if conditions > MAX_CONDITIONS {
+            format!("is present under more than {MAX_CONDITIONS} conditions")
+        } else {
+            return Some(depth);
+        };
+        let message = format!("`{}` {problem}", self.c.tensor(out).name);
+        let span = self.spans.get(self.stmt.origin.span);
+        self.diags.push(Diagnostic::error(Code::TYPE, span, message).help("make it an output of a kernel of its own"));
+        None
     }
 
     /// The origin of a statement.

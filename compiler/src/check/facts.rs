@@ -17,6 +17,9 @@ const DEPTH: usize = 8;
 /// Nesting of case splits.
 const SPLITS: usize = 6;
 
+/// Known predicates that a proof may use; those nearest to the goal come first.
+const FACTS: usize = 32;
+
 /// True if `goal` follows from `known` at every point of the rank variables' boxes.
 pub(super) fn implied(c: &Cascade, known: &[&Expr], goal: &Expr) -> bool {
     if known.contains(&goal) {
@@ -116,7 +119,8 @@ fn relevant(goal: &Expr, known: &[&Expr]) -> Vec<Expr> {
             v.is_empty() || v.iter().any(|r| vars.contains(r))
         };
         let (now, later): (Vec<&Expr>, Vec<&Expr>) = rest.into_iter().partition(touches);
-        if now.is_empty() {
+        if now.is_empty() || out.len() >= FACTS {
+            out.truncate(FACTS);
             return out;
         }
         vars.extend(now.iter().flat_map(|e| vars_of(e)));

@@ -8,7 +8,7 @@ use super::signature::signature;
 use super::stmt::Rhs;
 use super::{CheckedKernel, Options};
 use crate::cascade::{Cascade, Expr, Scalar, ScalarId};
-use crate::diag::{Diagnostic, SpanTable, has_errors};
+use crate::diag::{Code, Diagnostic, SpanTable, has_errors};
 use crate::syntax::ast::{ExprKind, File, FnDef, Item, Kernel, Schedule, Stmt, StmtKind};
 use std::collections::BTreeSet;
 
@@ -21,10 +21,11 @@ pub(super) fn kernel(
     spans: &mut SpanTable,
     diags: &mut Vec<Diagnostic>,
 ) -> CheckedKernel {
-    let mut own = vec![];
+    let mut own = too_long(k);
+    let members = if own.is_empty() { members(k, opts, &mut own) } else { vec![] };
     let mut cascades = vec![];
     let mut advice = vec![];
-    for member in members(k, opts, &mut own) {
+    for member in members {
         let elaborated = elaborate(k, &member, defs, spans);
         own.extend(elaborated.diags);
         advice.extend(elaborated.advice);
@@ -43,6 +44,24 @@ pub(super) fn kernel(
         advice: super::without_repetitions(advice),
         schedules,
     }
+}
+
+/// A kernel has at most this many statements; a `rank` counts for each of its ranks.
+const MAX_STATEMENTS: usize = 1024;
+
+/// Refuses what no person wrote, before it takes minutes.
+fn too_long(k: &Kernel) -> Vec<Diagnostic> {
+    let size = |s: &Stmt| if let StmtKind::Rank(defs) = &s.kind { defs.len() } else { 1 };
+    let mut total = 0;
+    let first = k.stmts.iter().find(|s| {
+        total += size(s);
+        total > MAX_STATEMENTS
+    });
+    let error = |s: &Stmt| {
+        let message = format!("`{}` has more than {MAX_STATEMENTS} statements", k.name.name);
+        Diagnostic::error(Code::SYNTAX, s.span, message).help("split it into several kernels")
+    };
+    first.map(error).into_iter().collect()
 }
 
 /// One member of a kernel, with what there is to say about it.

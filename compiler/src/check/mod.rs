@@ -44,7 +44,7 @@ use crate::syntax::ast::{File, Ident, Item, Schedule};
 pub use members::{Setting, settable};
 pub use names::nearest;
 pub use signature::{ScalarSig, Signature, TensorSig};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What the caller chooses.
 #[derive(Clone, Debug, Default)]
@@ -152,12 +152,9 @@ fn help_with_settings(name: &str, settable: &[Setting<'_>]) -> String {
 /// Members of one kernel repeat their errors; one of each is enough.
 fn without_repetitions(diags: Vec<Diagnostic>) -> Vec<Diagnostic> {
     let key = |d: &Diagnostic| (d.span.start.start().line, d.span.start.start().column);
-    let mut out: Vec<Diagnostic> = vec![];
-    for d in diags {
-        if !out.iter().any(|o| o.code == d.code && o.message == d.message && key(o) == key(&d)) {
-            out.push(d);
-        }
-    }
+    let mut seen = BTreeSet::new();
+    let mut out = diags;
+    out.retain(|d| seen.insert((key(d), d.code, d.message.clone())));
     out.sort_by_key(key);
     out
 }

@@ -285,3 +285,23 @@ fn definitions() {
     file("#[fast] kernel k { }", &["T-ATTR 1: a kernel has no attribute `#[fast]`"]);
     file("#[strict] #[operands(f32)] #[expand] #[deterministic] kernel k { }", &[]);
 }
+
+/// What no person writes is refused before it takes minutes.
+#[test]
+fn limits() {
+    let chain = |n: usize, step: &str| {
+        let step = |i: usize| step.replace("NEXT", &format!("a{}", i + 1)).replace("LAST", &format!("a{i}"));
+        format!("let a0[p] = x[p]; {}", (0..n).map(step).collect::<String>())
+    };
+    check(&chain(120, "let NEXT[p] = LAST[p] * 1.5;"), &[]);
+    check(
+        &chain(200, "let NEXT[p] = LAST[p] * 1.5;"),
+        &["T-TYPE: `a128` is more than 256 operators and statements deep"],
+    );
+    check(
+        &chain(70, "let NEXT[p] = LAST[p] where p < seg[p] + NEXT0;").replace("+ a", "+ 1"),
+        &["T-TYPE: `a65` is present under more than 64 conditions"],
+    );
+    let ranks = (0..1100).map(|i| format!("R{i} = 2")).collect::<Vec<_>>().join(", ");
+    check(&format!("rank {ranks};"), &["P-SYNTAX: `k` has more than 1024 statements"]);
+}
