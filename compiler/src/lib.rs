@@ -18,4 +18,5 @@ pub mod syntax;
 pub mod target;
 pub mod tile;
 pub mod types;
+mod types_fold;
 mod types_round;

@@ -348,9 +348,9 @@ pub(crate) fn infix(op: BinOp) -> Option<(&'static str, u8)> {
 }
 
 /// Precedence of comparisons, which do not chain.
-const COMPARE: u8 = 3;
+pub(crate) const COMPARE: u8 = 3;
 /// Precedence of prefix operators.
-const PREFIX: u8 = 6;
+pub(crate) const PREFIX: u8 = 6;
 
 /// The text of an expression.
 pub(crate) fn expr_text(c: &Cascade, e: &Expr) -> String {
@@ -433,7 +433,8 @@ fn binary(cur: &mut Cursor, c: &Cascade, min: u8) -> Result<Expr, String> {
     Ok(lhs)
 }
 
-fn next_infix(cur: &Cursor) -> Option<(BinOp, u8)> {
+/// The infix operator at the cursor.
+pub(crate) fn next_infix(cur: &Cursor) -> Option<(BinOp, u8)> {
     let Some(Tok::Punct(p)) = cur.peek(0) else { return None };
     BinOp::ALL.iter().find_map(|(op, _)| infix(*op).filter(|(text, _)| text == p).map(|(_, prec)| (*op, prec)))
 }

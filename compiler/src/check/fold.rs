@@ -15,32 +15,10 @@ pub(super) fn un(op: UnOp, a: Expr) -> Expr {
         (UnOp::Not, Expr::Unary(UnOp::Not, x)) => Some((**x).clone()),
         (UnOp::BoolToIndex, Expr::Bool(x)) => Some(Expr::Int(i64::from(*x))),
         (UnOp::ToIndex, Expr::Float(x)) if x.is_finite() => Some(Expr::Int(*x as i64)),
-        (_, Expr::Float(x)) => float_un(op, *x).map(Expr::Float),
+        (_, Expr::Float(x)) => op.of_float(*x).map(Expr::Float),
         _ => None,
     };
     folded.unwrap_or_else(|| Expr::un(op, a))
-}
-
-/// A function of one float at compile time.
-fn float_un(op: UnOp, x: f64) -> Option<f64> {
-    Some(match op {
-        UnOp::Neg => -x,
-        UnOp::Abs => x.abs(),
-        UnOp::Exp => x.exp(),
-        UnOp::Exp2 => x.exp2(),
-        UnOp::Log => x.ln(),
-        UnOp::Log2 => x.log2(),
-        UnOp::Sqrt => x.sqrt(),
-        UnOp::Tanh => x.tanh(),
-        UnOp::Sin => x.sin(),
-        UnOp::Cos => x.cos(),
-        UnOp::Floor => x.floor(),
-        UnOp::Ceil => x.ceil(),
-        UnOp::Round => x.round_ties_even(),
-        // No error function in std; the targets have one.
-        UnOp::Erf => return None,
-        UnOp::Not | UnOp::ToFloat | UnOp::ToIndex | UnOp::BoolToIndex | UnOp::Popcount | UnOp::Ilog2 => return None,
-    })
 }
 
 /// `op(a, b)`, folded.
@@ -81,23 +59,15 @@ fn floor_div(x: i64, y: i64) -> Option<i64> {
 }
 
 fn float_bin(op: BinOp, x: f64, y: f64) -> Option<Expr> {
-    let v = match op {
-        BinOp::Add => x + y,
-        BinOp::Sub => x - y,
-        BinOp::Mul => x * y,
-        BinOp::Div => x / y,
-        BinOp::Pow => x.powf(y),
-        BinOp::Min => x.min(y),
-        BinOp::Max => x.max(y),
-        BinOp::Eq => return Some(Expr::Bool(x == y)),
-        BinOp::Ne => return Some(Expr::Bool(x != y)),
-        BinOp::Lt => return Some(Expr::Bool(x < y)),
-        BinOp::Le => return Some(Expr::Bool(x <= y)),
-        BinOp::Gt => return Some(Expr::Bool(x > y)),
-        BinOp::Ge => return Some(Expr::Bool(x >= y)),
-        BinOp::FloorDiv | BinOp::Mod | BinOp::And | BinOp::Or => return None,
-    };
-    Some(Expr::Float(v))
+    Some(match op {
+        BinOp::Eq => Expr::Bool(x == y),
+        BinOp::Ne => Expr::Bool(x != y),
+        BinOp::Lt => Expr::Bool(x < y),
+        BinOp::Le => Expr::Bool(x <= y),
+        BinOp::Gt => Expr::Bool(x > y),
+        BinOp::Ge => Expr::Bool(x >= y),
+        _ => Expr::Float(op.of_floats(x, y)?),
+    })
 }
 
 fn bool_bin(op: BinOp, x: bool, y: bool) -> Option<bool> {

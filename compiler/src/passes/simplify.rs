@@ -282,37 +282,11 @@ fn opposite(op: BinOp) -> Option<BinOp> {
     })
 }
 
+/// What is not finite stays as it is written.
 fn fold_unary(op: UnOp, x: f64) -> Option<f64> {
-    Some(match op {
-        UnOp::Neg => -x,
-        UnOp::Abs => x.abs(),
-        UnOp::Exp => x.exp(),
-        UnOp::Exp2 => x.exp2(),
-        UnOp::Log => x.ln(),
-        UnOp::Log2 => x.log2(),
-        UnOp::Sqrt => x.sqrt(),
-        UnOp::Tanh => x.tanh(),
-        UnOp::Sin => x.sin(),
-        UnOp::Cos => x.cos(),
-        UnOp::Floor => x.floor(),
-        UnOp::Ceil => x.ceil(),
-        UnOp::Round => x.round_ties_even(),
-        UnOp::Erf | UnOp::Not | UnOp::ToFloat | UnOp::ToIndex => return None,
-        UnOp::BoolToIndex | UnOp::Popcount | UnOp::Ilog2 => return None,
-    })
-    .filter(|y| y.is_finite())
+    op.of_float(x).filter(|y| y.is_finite())
 }
 
 fn fold_binary(op: BinOp, x: f64, y: f64) -> Option<f64> {
-    Some(match op {
-        BinOp::Add => x + y,
-        BinOp::Sub => x - y,
-        BinOp::Mul => x * y,
-        BinOp::Div => x / y,
-        BinOp::Min => x.min(y),
-        BinOp::Max => x.max(y),
-        BinOp::Pow => x.powf(y),
-        _ => return None,
-    })
-    .filter(|z| z.is_finite())
+    op.of_floats(x, y).filter(|z| z.is_finite())
 }

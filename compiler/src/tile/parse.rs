@@ -2,9 +2,8 @@
 //!
 //! Guarantees only well-formedness of the text; `verify` judges the meaning.
 
-use super::print::{COMPARE, PREFIX, infix};
 use super::{Axis, AxisId, Buf, BufId, BufType, Expr, Range, Stmt, Tile, TileKernel, TileStage};
-use crate::cascade::text::{Cursor, Tok, parse_rank, parse_tensor};
+use crate::cascade::text::{COMPARE, Cursor, PREFIX, Tok, next_infix, parse_rank, parse_tensor};
 use crate::cascade::{self, Cascade, ScalarId};
 use crate::types::{BinOp, DType, RedOp, UnOp};
 
@@ -389,11 +388,6 @@ fn call(name: &str, mut args: Vec<Expr>) -> Result<Expr, String> {
             Ok(Expr::Cast(ty, Box::new(last)))
         }
     }
-}
-
-fn next_infix(cur: &Cursor) -> Option<(BinOp, u8)> {
-    let Some(Tok::Punct(p)) = cur.peek(0) else { return None };
-    BinOp::ALL.iter().find_map(|(op, _)| infix(*op).filter(|(text, _)| text == p).map(|(_, prec)| (*op, prec)))
 }
 
 fn words(cur: &mut Cursor, all: &[&str]) -> Result<(), String> {

@@ -23,9 +23,9 @@
 //! `parse(print(k)) == k` for verified kernels.
 
 use super::{AxisId, Expr, Range, Stmt, Tile, TileKernel, TileStage};
-use crate::cascade::text::name_text;
+use crate::cascade::text::{COMPARE, PREFIX, infix, name_text};
 use crate::cascade::{self, Cascade};
-use crate::types::{BinOp, RedOp, UnOp};
+use crate::types::{RedOp, UnOp};
 use std::fmt::Write;
 
 /// The text of a kernel.
@@ -298,30 +298,4 @@ impl Printer<'_> {
             }
         }
     }
-}
-
-/// Precedence of comparisons, which do not chain.
-pub(super) const COMPARE: u8 = 3;
-/// Precedence of prefix operators.
-pub(super) const PREFIX: u8 = 6;
-
-/// Infix spelling and precedence; `None` for the operators that are printed as calls.
-pub(super) fn infix(op: BinOp) -> Option<(&'static str, u8)> {
-    Some(match op {
-        BinOp::Or => ("||", 1),
-        BinOp::And => ("&&", 2),
-        BinOp::Eq => ("==", 3),
-        BinOp::Ne => ("!=", 3),
-        BinOp::Lt => ("<", 3),
-        BinOp::Le => ("<=", 3),
-        BinOp::Gt => (">", 3),
-        BinOp::Ge => (">=", 3),
-        BinOp::Add => ("+", 4),
-        BinOp::Sub => ("-", 4),
-        BinOp::Mul => ("*", 5),
-        BinOp::Div => ("/", 5),
-        BinOp::FloorDiv => ("//", 5),
-        BinOp::Mod => ("%", 5),
-        BinOp::Min | BinOp::Max | BinOp::Pow => return None,
-    })
 }
