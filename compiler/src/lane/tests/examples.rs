@@ -6,6 +6,7 @@ use crate::cascade::Cascade;
 use crate::check::{Options, check};
 use crate::driver::{self, Level};
 use crate::interp::{random_inputs, run_cascade};
+use crate::syntax::ast::{File, Item};
 use crate::syntax::parse_str;
 use crate::target::CpuCaps;
 use std::collections::BTreeMap;
@@ -25,13 +26,36 @@ const SHAPES: &[&[(&str, i64)]] = &[
 fn kernels(text: &str) -> Vec<Cascade> {
     let (file, diags) = parse_str(text);
     assert!(diags.is_empty(), "{diags:?}");
-    let set = SET.iter().map(|(k, v)| ((*k).to_string(), (*v).to_string())).collect();
-    let (checked, _) = check(&file, &Options { set });
+    elaborate(&file, &SET)
+}
+
+/// The first member of the kernel `name`, with those of the names set that it has.
+pub(super) fn members(text: &str, name: &str, set: &[(&str, &str)]) -> Vec<Cascade> {
+    let (mut file, diags) = parse_str(text);
+    assert!(diags.is_empty(), "{diags:?}");
+    file.items.retain(|i| match i {
+        Item::Kernel(k) => k.name.name == name,
+        Item::Schedule(_) => false,
+        Item::Fn(_) | Item::Mask(_) => true,
+    });
+    let mut c = elaborate(&file, set);
+    c.truncate(1);
+    c
+}
+
+fn elaborate(file: &File, set: &[(&str, &str)]) -> Vec<Cascade> {
+    let set = set.iter().map(|(k, v)| ((*k).to_string(), (*v).to_string())).collect();
+    let (checked, _) = check(file, &Options { set });
     checked.kernels.into_iter().flat_map(|k| k.members).collect()
 }
 
 /// Lowers a kernel and compares it at every shape that its asserts accept; the number of comparisons.
 fn compare(c: &Cascade, caps: &CpuCaps) -> Result<usize, String> {
+    compare_at(c, caps, SHAPES)
+}
+
+/// [`compare`] at these shapes.
+pub(super) fn compare_at(c: &Cascade, caps: &CpuCaps, shapes: &[&[(&str, i64)]]) -> Result<usize, String> {
     let mut tile = None;
     let options = driver::Options::default();
     driver::lower_observed(c, caps, &options, &mut |_, level| {
@@ -46,7 +70,7 @@ fn compare(c: &Cascade, caps: &CpuCaps) -> Result<usize, String> {
     let scalars: BTreeMap<String, f64> =
         c.scalars.iter().map(|s| (s.name.clone(), if s.dtype.is_int() { 1.0 } else { 1.5 })).collect();
     let mut compared = 0;
-    for (seed, shape) in SHAPES.iter().enumerate() {
+    for (seed, shape) in shapes.iter().enumerate() {
         let extents: BTreeMap<String, i64> = shape.iter().map(|(n, k)| ((*n).to_string(), *k)).collect();
         let Ok(inputs) = random_inputs(c, &extents, seed as u64) else { continue };
         let Ok(exact) = run_cascade(c, &inputs, &scalars, &extents) else { continue };

@@ -5,6 +5,7 @@ mod attention;
 mod examples;
 mod functions;
 mod kernels;
+mod library;
 
 pub(crate) use against::agrees;
 

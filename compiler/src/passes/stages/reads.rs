@@ -36,8 +36,8 @@ pub(super) fn place(d: &Defs, root: &Root, far: &dyn Fn(TensorId) -> bool) -> Pl
 struct Scope {
     /// Ranks of the pass; at a store, value ranks that the passes stream.
     streamed: Vec<RankId>,
-    /// Reduced ranks of inline nodes around.
-    inner: Vec<RankId>,
+    /// Reduced ranks of inline nodes around, renamed, each with the rank that it was.
+    inner: Vec<(RankId, RankId)>,
 }
 
 struct Walk<'a> {
@@ -104,19 +104,23 @@ impl Walk<'_> {
             return Choice::Memory;
         }
         let ranks = ranks_of(idx);
-        let streams = ranks.iter().any(|r| scope.streamed.contains(r));
+        // A long rank of an inline reduction is streamed too, by a loop inside the pass, for what is cheap at a point.
+        let inner = |r: &RankId| scope.inner.iter().find(|(own, _)| own == r).map(|(_, was)| *was);
+        let cheap = n.reduced().iter().all(|r| is_constant(self.d.c, *r));
+        let long = |r: &RankId| cheap && inner(r).is_some_and(|was| !is_constant(self.d.c, was));
+        let streams = ranks.iter().any(|r| scope.streamed.contains(r) || long(r));
         if n.reduce.is_none() {
             return Choice::Inline;
         }
         let at_point = self.is_at_point(n, idx);
         if streams {
             let extra = ranks.iter().filter(|r| !self.root.grid.contains(r));
-            if at_point && self.is_held(n, extra.copied()) {
+            if at_point && self.is_held(n, extra.map(|r| inner(r).unwrap_or(*r))) {
                 return Choice::State;
             }
             return if self.keeps_rows(n, idx) { Choice::Inline } else { Choice::Memory };
         }
-        let known = |r: &RankId| self.root.grid.contains(r) || self.root.value.contains(r) || scope.inner.contains(r);
+        let known = |r: &RankId| self.root.grid.contains(r) || self.root.value.contains(r) || inner(r).is_some();
         if at_point && ranks.iter().all(known) { Choice::State } else { Choice::Memory }
     }
 
@@ -136,7 +140,8 @@ impl Walk<'_> {
 
     /// True if storing the reduction would need a tensor over grid × streamed ranks.
     fn keeps_rows(&self, n: &Node, idx: &[Expr]) -> bool {
-        let kept = kept_ranks(idx);
+        let apart: Vec<Expr> = idx.iter().filter(|i| !self.is_distance(i)).cloned().collect();
+        let kept = kept_ranks(&apart);
         let Some(tile) = self.rows.tile else { return true };
         let operands = operands(self.d, n, idx);
         if kept.contains(&tile) || self.pairs_streamed(&kept, &operands) {
@@ -150,6 +155,16 @@ impl Walk<'_> {
             && operands.iter().any(|x| {
                 !x.iter().any(|r| self.rows.streamed.contains(r)) && x.iter().any(|r| others.contains(r)) && batched(x)
             })
+    }
+
+    /// True for an index like `p - m`: a row and a streamed rank share the dimension, so a tensor over it has one of
+    /// the two extents.
+    fn is_distance(&self, e: &Expr) -> bool {
+        let ranks = ranks_of([e]);
+        let mut scaled = false;
+        e.walk(&mut |x| scaled |= matches!(x, Expr::Binary(BinOp::Mul | BinOp::FloorDiv | BinOp::Mod, ..)));
+        let streamed = |r: &RankId| self.rows.streamed.contains(r) && !is_constant(self.d.c, *r);
+        !scaled && ranks.iter().any(|r| self.root.grid.contains(r)) && ranks.iter().any(streamed)
     }
 
     /// True if two streamed run-time extents meet in the reduction and in none of its operands: scores.
@@ -218,13 +233,14 @@ fn operands_in(d: &Defs, e: &Expr, fresh: &mut u32, seen: &mut Vec<Expr>, out: &
 }
 
 /// The expressions of a node as they are when it is read at `idx`: left variables substituted, reduced ranks renamed
-/// (to ids beyond the rank table, which only this analysis sees). Returns the renamed ranks too.
-fn expand(n: &Node, idx: &[Expr], fresh: &mut u32) -> (Vec<Expr>, Vec<RankId>) {
+/// (to ids beyond the rank table, which only this analysis sees). Returns the renamed ranks with what they
+/// were, too.
+fn expand(n: &Node, idx: &[Expr], fresh: &mut u32) -> (Vec<Expr>, Vec<(RankId, RankId)>) {
     let vars = plain_vars(n);
-    let inner: Vec<RankId> = n.reduced().iter().map(|_| next(fresh)).collect();
+    let inner: Vec<(RankId, RankId)> = n.reduced().iter().map(|r| (next(fresh), *r)).collect();
     let to = |r: RankId| {
         let left = vars.iter().position(|v| *v == r).map(|i| idx[i].clone());
-        left.or_else(|| n.reduced().iter().position(|v| *v == r).map(|i| Expr::Var(inner[i])))
+        left.or_else(|| n.reduced().iter().position(|v| *v == r).map(|i| Expr::Var(inner[i].0)))
     };
     (n.exprs().map(|e| e.subst(&to)).collect(), inner)
 }

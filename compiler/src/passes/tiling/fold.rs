@@ -9,9 +9,9 @@ use super::{Env, Res};
 use crate::cascade::{Expr as L1, Extent, RankId};
 use crate::tile::{AxisId, BufId, BufType, Expr, Stmt, Tile};
 use crate::types::{BinOp, DType, RedOp, UnOp};
-use std::collections::BTreeMap;
 
 /// What is folded.
+#[derive(Clone, Copy)]
 pub(super) struct Fold<'e> {
     /// Written tile.
     pub(super) dst: BufId,
@@ -53,6 +53,13 @@ struct Split {
 impl Tiler<'_> {
     /// Folds over `free` ranks (and the streamed axis); `init` starts from the identity instead of dst's value.
     pub(super) fn fold(&mut self, f: &Fold<'_>, free: &[RankId], env: &Env, init: bool) -> Res<()> {
+        if let Some(rank) = self.block_rank(f, free, env) {
+            if init {
+                let value = self.identity(f.dst, f.op)?;
+                self.emit(Stmt::Map { dst: f.dst, op: None, value });
+            }
+            return self.fold_blocks(f, rank, free, env);
+        }
         let (loops, tiles) = self.split_ranks(f, free, env);
         if loops.is_empty() {
             return self.leaf(f, &tiles, env, init);
@@ -112,19 +119,7 @@ impl Tiler<'_> {
     }
 
     fn has_large_inner(&mut self, f: &Fold<'_>, r: RankId, free: &[RankId], env: &Env) -> bool {
-        let mut marks: BTreeMap<RankId, Deps> = BTreeMap::new();
-        for (r, e) in env {
-            marks.insert(*r, Deps { axes: self.out.tile_axes(e).into_iter().collect(), level: 0 });
-        }
-        let used: Vec<AxisId> = env.values().flat_map(coords).collect();
-        let mut mine = None;
-        for q in free {
-            let axis = self.axis_for(*q, Tile::Whole, &used);
-            marks.insert(*q, Deps { axes: [axis].into(), level: 0 });
-            if *q == r {
-                mine = Some(axis);
-            }
-        }
+        let (marks, mine) = self.marks(free, r, env);
         let Some(mine) = mine else { return false };
         let mut large = false;
         for e in std::iter::once(f.body).chain(f.conds) {

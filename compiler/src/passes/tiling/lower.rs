@@ -1,6 +1,6 @@
 //! Expressions of the cascade at a point → tile expressions; what is inline is evaluated into tiles first.
 
-use super::scope::{State, Tiler};
+use super::scope::{Key, State, Tiler};
 use super::{Env, Res};
 use crate::cascade::{Expr as L1, Extent, Node, OutIdx, TensorId};
 use crate::stream::Place;
@@ -95,18 +95,6 @@ impl Tiler<'_> {
         self.read_state_at(t, State { buf, ..st }, idx)
     }
 
-    /// A state, if the index is the point at which it is held.
-    pub(super) fn read_state_at(&self, t: TensorId, st: State, idx: &[Expr]) -> Res<Expr> {
-        let same = idx.len() == st.axes.len() && idx.iter().zip(&st.axes).all(|(e, a)| *e == Expr::Coord(*a));
-        if !same {
-            let name = &self.s.cascade.tensor(t).name;
-            let at: Vec<String> = idx.iter().map(|e| crate::tile::print_expr(&self.s.cascade, &self.out, e)).collect();
-            let at = at.join(", ");
-            return self.refuse(format!("{name} is read at [{at}], not where it is accumulated"));
-        }
-        Ok(Expr::Local(st.buf))
-    }
-
     /// The node that defines an inline tensor.
     pub(super) fn inline_node(&self, t: TensorId) -> Res<Node> {
         let c = &self.s.cascade;
@@ -137,7 +125,7 @@ impl Tiler<'_> {
 
     /// Evaluates a reduction that keeps the streamed rank (or belongs to a store) into a tile.
     pub(super) fn inline_reduction(&mut self, n: &Node, idx: Vec<Expr>, env: &Env) -> Res<Expr> {
-        let key = super::scope::Key::Node(n.out, idx);
+        let key = Key::Node(n.out, idx);
         if let Some(b) = self.lookup(&key).filter(|_| self.stand_in.is_empty() || !self.reads_state(n)) {
             return Ok(Expr::Local(b));
         }

@@ -6,9 +6,11 @@
 mod axes;
 mod fold;
 mod generic;
+mod held;
 mod lin;
 mod lower;
 mod memory;
+mod nested;
 mod pass;
 mod pick;
 mod ranges;
@@ -88,6 +90,7 @@ fn stage(s: &Stream, caps: &CpuCaps, st: &Stage) -> Res<(TileStage, Vec<crate::c
         held: BTreeMap::new(),
         stand_in: BTreeMap::new(),
         shared: vec![],
+        hidden: vec![],
         asserts: vec![],
         origin: Default::default(),
     };

@@ -206,7 +206,7 @@ impl Tiler<'_> {
     }
 
     /// A mask that looks up data is evaluated once a block, into a tile of truth values.
-    fn mask_tile(&mut self, masks: &mut Vec<Expr>) {
+    pub(super) fn mask_tile(&mut self, masks: &mut Vec<Expr>) {
         let mut reads = false;
         masks.iter().for_each(|m| m.walk(&mut |e| reads |= matches!(e, Expr::Global(..)) || is_heavy(e)));
         let all = Expr::all(masks.iter().cloned());

@@ -55,6 +55,8 @@ pub(super) struct Tiler<'a> {
     pub(super) stand_in: BTreeMap<TensorId, BufId>,
     /// Subexpressions that several accumulators evaluate.
     pub(super) shared: Vec<crate::cascade::Expr>,
+    /// Loop axes of the scopes that [`Tiler::at_level`] sets aside.
+    pub(super) hidden: Vec<AxisId>,
     /// Assertions that make clamped indices valid.
     pub(super) asserts: Vec<Assert>,
     /// Statement being lowered, for refusals.
@@ -89,7 +91,10 @@ impl Tiler<'_> {
     /// Runs `f` as if the scopes deeper than `level` were not there yet.
     pub(super) fn at_level<T>(&mut self, level: usize, f: impl FnOnce(&mut Self) -> Res<T>) -> Res<T> {
         let deeper = self.scopes.split_off(level + 1);
+        let visible = self.hidden.len();
+        self.hidden.extend(deeper.iter().flat_map(|s| &s.open));
         let out = f(self);
+        self.hidden.truncate(visible);
         self.scopes.extend(deeper);
         out
     }
@@ -116,7 +121,7 @@ impl Tiler<'_> {
             let a = &self.out.axes[i];
             a.rank == rank && a.tile == tile && !a.lane && !self.out.grid.contains(&AxisId(i as u32))
         };
-        let open = |a: AxisId| self.scopes.iter().any(|s| s.open.contains(&a));
+        let open = |a: AxisId| self.hidden.contains(&a) || self.scopes.iter().any(|s| s.open.contains(&a));
         let found = (0..self.out.axes.len())
             .filter(|i| fits(*i))
             .map(|i| AxisId(i as u32))
