@@ -12,11 +12,11 @@ const SET: [(&str, &str); 8] =
     [("E", "5"), ("F", "7"), ("W", "3"), ("C", "4"), ("J", "2"), ("N", "4"), ("R", "1"), ("PG", "4")];
 
 /// Source of one kernel, or why some stage refuses it.
-fn source(c: &Cascade) -> Result<String, String> {
+fn source(c: &Cascade, options: &Options) -> Result<String, String> {
     let why = |r: &[Refusal]| r.iter().map(|r| r.message.clone()).collect::<Vec<_>>().join("; ");
     let mut member = vec![];
     for caps in [CpuCaps::AVX512, CpuCaps::AVX2, CpuCaps::PORTABLE] {
-        let kernel = lower(c, &caps, &Options::default()).map_err(|r| why(&r))?;
+        let kernel = lower(c, &caps, options).map_err(|r| why(&r))?;
         member.push((caps, kernel));
     }
     einattn_target_rust::emit(&[member]).map_err(|r| why(&[r]))
@@ -29,8 +29,9 @@ fn main() {
     let set: Vec<_> = SET.iter().map(|(k, v)| ((*k).to_string(), (*v).to_string())).collect();
     let (checked, _) = check_source(&text, &set);
     let [mut modules, mut list, mut cascades, mut refused] = [const { String::new() }; 4];
-    for (i, c) in checked.kernels.iter().flat_map(|k| &k.members).enumerate() {
-        let source = match source(c) {
+    let members = checked.kernels.iter().flat_map(|k| k.members.iter().map(move |c| (k, c)));
+    for (i, (k, c)) in members.enumerate() {
+        let source = match source(c, &Options::scheduled(k, "rust")) {
             Ok(source) => source,
             Err(why) => {
                 let _ = writeln!(refused, "    ({:?}, {why:?}),", c.name);

@@ -3,73 +3,41 @@
 //! Pure. Every level's result is verified; a result that does not verify is refused as a bug of the compiler, never
 //! passed on. An observer sees the kernel at every level.
 
-use crate::cascade::{self, Assert, Cascade, Origin};
-use crate::check::{Checked, Options as CheckOptions, check};
+use crate::cascade::{Assert, Cascade};
+use crate::check::{Checked, CheckedKernel, Options as CheckOptions, check};
 use crate::diag::{Code, Diagnostic, Refusal, SrcSpan};
-use crate::lane::{self, LaneKernel};
-use crate::passes::{PIPELINE, PassCx, Run, to_tile};
-use crate::stream::{self, Stream};
-use crate::syntax::ast::{File, Item, Schedule};
+use crate::lane::LaneKernel;
+use crate::passes::{Ir, Level, PassCx, PassError, lower_in_plain_terms};
+use crate::schedule::{self, Split};
+use crate::syntax::ast::{File, Item};
 use crate::syntax::parse_str;
 use crate::target::CpuCaps;
-use crate::tile::{self, TileKernel};
 use crate::types::DType;
 
 /// Choices of the caller.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Options {
     /// Run the rewrites of L1. Without them the result is the same, only slower; tests compare the two.
     pub rewrite: bool,
+    /// Spans of streamed ranks.
+    pub splits: Vec<Split>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { rewrite: true }
+        Options { rewrite: true, splits: vec![] }
     }
 }
 
-/// A kernel at one level.
-#[derive(Clone, Copy, Debug)]
-pub enum Level<'k> {
-    /// Einsums.
-    Cascade(&'k Cascade),
-    /// Stages of passes.
-    Stream(&'k Stream),
-    /// Tile programs.
-    Tile(&'k TileKernel),
-    /// Lane programs.
-    Lane(&'k LaneKernel),
-}
-
-impl Level<'_> {
-    /// Name of the level.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Level::Cascade(_) => "cascade",
-            Level::Stream(_) => "stream",
-            Level::Tile(_) => "tile",
-            Level::Lane(_) => "lane",
-        }
+impl Options {
+    /// What the kernel's schedules choose for a target, such as `rust` or `cranelift`.
+    pub fn scheduled(kernel: &CheckedKernel, target: &str) -> Options {
+        Options { splits: schedule::for_target(&kernel.splits, target), ..Options::default() }
     }
 
-    /// The kernel as text.
-    pub fn text(&self) -> String {
-        match self {
-            Level::Cascade(c) => cascade::print(c),
-            Level::Stream(s) => stream::print(s),
-            Level::Tile(t) => tile::print(t),
-            Level::Lane(l) => l.to_string(),
-        }
-    }
-
-    fn verify(&self) -> Result<(), Vec<String>> {
-        match self {
-            Level::Cascade(c) => cascade::verify(c),
-            Level::Stream(s) => stream::verify(s),
-            // Verified by value, where the lane lowering takes it.
-            Level::Tile(_) => Ok(()),
-            Level::Lane(l) => lane::verify(l),
-        }
+    /// The context of the passes.
+    pub fn context(&self, c: &Cascade, caps: &CpuCaps) -> PassCx {
+        PassCx { splits: self.splits.clone(), rewrite: self.rewrite, caps: caps.clone(), ..PassCx::of(c) }
     }
 }
 
@@ -120,9 +88,8 @@ fn broken_promises(c: &Cascade) -> Vec<Refusal> {
     if !c.asserts.iter().any(|a| matches!(a, Assert::Passes { .. })) {
         return vec![];
     }
-    let mut reach =
-        |pass: &str, level: Level<'_>| level.verify().map_err(|errors| vec![bug(pass, level.name(), &errors)]);
-    let refusals = stream(c, &Options::default(), &mut reach).err().unwrap_or_default();
+    let cx = PassCx::of(c);
+    let refusals = lower_in_plain_terms(c, Level::Stream, &cx, &mut |_, _| {}).err().unwrap_or_default();
     refusals.into_iter().filter(|r| [Code::PASS, Code::ESC, Code::EXPAND].contains(&r.code)).collect()
 }
 
@@ -136,24 +103,20 @@ pub fn lower_observed(
     c: &Cascade,
     caps: &CpuCaps,
     options: &Options,
-    observe: &mut dyn FnMut(&str, Level<'_>),
+    observe: &mut dyn FnMut(&str, &Ir),
 ) -> Result<LaneKernel, Vec<Refusal>> {
-    let mut reach = |pass: &str, level: Level<'_>| {
-        observe(pass, level);
-        level.verify().map_err(|errors| vec![bug(pass, level.name(), &errors)])
-    };
-    reach("check", Level::Cascade(c))?;
+    let checked = Ir::Cascade(c.clone());
+    observe("check", &checked);
+    let broken = |errors| PassError::Broken { pass: "check", level: Level::Cascade, errors };
+    checked.verify().map_err(|errors| broken(errors).refusals())?;
     let refusals = wider_than_f32(c);
     if !refusals.is_empty() {
         return Err(refusals);
     }
-    let stream = stream(c, options, &mut reach)?;
-    let tile = to_tile(&stream, caps)?;
-    reach("tile", Level::Tile(&tile))?;
-    let tile = tile::verify(tile).map_err(|errors| vec![bug("tile", "tile", &errors)])?;
-    let lane = lane::lower(&tile, caps)?;
-    reach("lane", Level::Lane(&lane))?;
-    Ok(lane)
+    match lower_in_plain_terms(c, Level::Lane, &options.context(c, caps), observe)? {
+        Ir::Lane(lane) => Ok(lane),
+        other => Err(PassError::Level { pass: "emit", takes: Level::Lane, given: other.level() }.refusals()),
+    }
 }
 
 /// What asks for more precision than CPU targets compute in. They would round it to f32 silently.
@@ -174,47 +137,7 @@ fn wider_than_f32(c: &Cascade) -> Vec<Refusal> {
     out
 }
 
-/// The passes up to L2.
-fn stream(
-    c: &Cascade,
-    options: &Options,
-    reach: &mut impl FnMut(&str, Level<'_>) -> Result<(), Vec<Refusal>>,
-) -> Result<Stream, Vec<Refusal>> {
-    let (cx, mut cascade, mut stream) = (PassCx::of(c), c.clone(), None);
-    for pass in PIPELINE {
-        match (pass.run, &mut stream) {
-            (Run::Cascade(run), None) if options.rewrite => {
-                run(&mut cascade, &cx)?;
-                reach(pass.name, Level::Cascade(&cascade))?;
-            }
-            (Run::Stages(run), None) => {
-                let (staged, _) = run(&cascade, &cx)?;
-                reach(pass.name, Level::Stream(&staged))?;
-                stream = Some(staged);
-            }
-            (Run::Stream(run), Some(s)) => {
-                run(s, &cx)?;
-                reach(pass.name, Level::Stream(s))?;
-            }
-            (Run::Cascade(_) | Run::Stages(_), _) | (Run::Stream(_), None) => {}
-        }
-    }
-    stream.ok_or_else(|| vec![bug("stages", "stream", &["the pipeline makes none".to_string()])])
-}
-
-/// Schedules that nothing reads: all of them, for now.
+/// Warnings about entries of schedules that nothing reads.
 pub fn unread_schedules(checked: &Checked) -> Vec<Diagnostic> {
-    let all = checked.kernels.iter().flat_map(|k| &k.schedules);
-    let warn = |s: &Schedule| {
-        let message = format!("no target reads schedules yet: this one for `{}` changes nothing", s.kernel.name);
-        Diagnostic::warning(Code::SCHEDULE, s.kernel.span.to(s.target.span), message)
-    };
-    all.map(warn).collect()
-}
-
-fn bug(pass: &str, level: &str, errors: &[String]) -> Refusal {
-    let message = format!("bug in the compiler, please report it: the {level} is not valid after `{pass}`");
-    let mut refusal = Refusal::new(Code::INTERNAL, &Origin { span: u32::MAX, ..Origin::default() }, message);
-    refusal.notes = errors.to_vec();
-    refusal
+    checked.kernels.iter().flat_map(|k| schedule::unread(&k.schedules)).collect()
 }

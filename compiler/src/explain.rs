@@ -1,40 +1,56 @@
 //! What the compiler does with a kernel, for people: the text of `attnc explain`.
 //!
 //! Shows the kernel as the checker understood it, how many passes that takes and why, every rewrite with its reason, and
-//! the stages that come out. Guarantees a text for every cascade: a refused kernel is explained up to the refusal.
+//! the stages that come out, in the terms of the source (before EXP2). A pass with repairs is shown Einsum for Einsum;
+//! when a schedule splits it, so is its partition-local form. Guarantees a text for every cascade: a refused kernel is
+//! explained up to the refusal.
 
-use crate::cascade::text::{expr_text, var_text};
+use crate::cascade::text::var_text;
 use crate::cascade::{Cascade, Node, RankId, node_text};
 use crate::diag::Refusal;
+use crate::driver::Options;
 use crate::passes::count::{count_passes, reduced_sets};
 use crate::passes::promise::stream_passes;
-use crate::passes::{Ir, PIPELINE, PassCx, PassError, Run, apply};
-use crate::stream::{Acc, Pass, Repair, Stage, Stream};
+use crate::passes::{Ir, Level, PIPELINE, PassCx, PassError, Run, apply, to_stream_with};
+use crate::stream::{self, Form, Stream};
+use crate::target::CpuCaps;
 use std::fmt::Write;
 
 /// Explains one member of a kernel; the refusals of the passes come with the text.
-pub fn explain(c: &Cascade) -> (String, Vec<Refusal>) {
+pub fn explain(c: &Cascade, options: &Options) -> (String, Vec<Refusal>) {
+    let cx = options.context(c, &CpuCaps::PORTABLE);
     let mut out = title(c);
     section(&mut out, "As written", &nodes(c));
     section(&mut out, "Passes as written", &naive_passes(c));
-    let (ir, notes, end) = run_pipeline(c);
+    let (rewritten, notes, end) = run_pipeline(c, &cx);
     section(&mut out, "Rewrites", &notes);
-    let refusals = match end {
-        Ok(()) => vec![],
-        Err(PassError::Refused(refusals)) => refusals,
-        Err(other) => {
-            section(&mut out, "Stopped", &[other.to_string()]);
-            vec![]
+    let plain = PassCx { base2: false, ..cx };
+    match (end, to_stream_with(c, &plain)) {
+        (Ok(()), Ok(s)) => {
+            section(&mut out, "Stages", &lines(&stages(c, &s, &plain)));
+            section(&mut out, "Passes of the stages", &final_passes(&s));
+            (out, vec![])
         }
-    };
-    match &ir {
-        Ir::Cascade(c) => section(&mut out, "After the rewrites", &nodes(c)),
-        Ir::Stream(s) => {
-            section(&mut out, "Stages", &stages(s));
-            section(&mut out, "Passes of the stages", &final_passes(s));
+        (end, plain) => {
+            section(&mut out, "After the rewrites", &nodes(&rewritten));
+            let refusals = plain.err().or(end.map_err(PassError::refusals).err());
+            (out, refusals.unwrap_or_default())
         }
     }
-    (out, refusals)
+}
+
+/// The stages, and the cascades that their passes are. What is split is shown as it was before, too.
+fn stages(c: &Cascade, s: &Stream, cx: &PassCx) -> String {
+    if cx.splits.is_empty() {
+        return stream::explain(s, &[Form::Online]);
+    }
+    let whole = to_stream_with(c, &PassCx { splits: vec![], ..cx.clone() });
+    let forms = whole.map_or(String::new(), |whole| stream::cascades(&whole, &[Form::Online, Form::Split]));
+    stream::explain(s, &[]) + &forms
+}
+
+fn lines(text: &str) -> Vec<String> {
+    text.lines().map(String::from).collect()
 }
 
 fn title(c: &Cascade) -> String {
@@ -55,23 +71,24 @@ fn section(out: &mut String, title: &str, lines: &[String]) {
     lines.iter().for_each(|l| _ = writeln!(out, "    {l}"));
 }
 
-/// The pipeline as far as it goes, with what its passes report.
-fn run_pipeline(c: &Cascade) -> (Ir, Vec<String>, Result<(), PassError>) {
-    let cx = PassCx::of(c);
-    let mut ir = Ir::Cascade(c.clone());
-    let mut notes = vec![];
-    for pass in PIPELINE {
-        match apply(pass, ir.clone(), &cx) {
+/// The pipeline up to L2 as far as it goes: the last cascade, what its passes report, and why it ended.
+fn run_pipeline(c: &Cascade, cx: &PassCx) -> (Cascade, Vec<String>, Result<(), PassError>) {
+    let (mut last, mut ir, mut notes) = (c.clone(), Ir::Cascade(c.clone()), vec![]);
+    for pass in PIPELINE.iter().filter(|p| p.run.gives() <= Level::Stream) {
+        match apply(pass, ir, cx) {
             Ok((next, report)) => {
                 ir = next;
                 if !matches!(pass.run, Run::Stages(_)) {
                     notes.extend(report.notes);
                 }
             }
-            Err(e) => return (ir, notes, Err(e)),
+            Err(e) => return (last, notes, Err(e)),
+        }
+        if let Ir::Cascade(c) = &ir {
+            last = c.clone();
         }
     }
-    (ir, notes, Ok(()))
+    (last, notes, Ok(()))
 }
 
 fn nodes(c: &Cascade) -> Vec<String> {
@@ -121,48 +138,11 @@ fn passes_line(c: &Cascade, ranks: &[RankId], passes: usize, waits: Vec<String>)
     }
 }
 
-fn stages(s: &Stream) -> Vec<String> {
-    s.stages.iter().flat_map(|stage| stage_lines(&s.cascade, stage)).collect()
-}
-
-fn stage_lines(c: &Cascade, stage: &Stage) -> Vec<String> {
-    let mut out = vec![format!("stage {} for every {}", stage.name, vars(c, &stage.grid))];
-    for p in &stage.passes {
-        out.push(format!("  pass over {}{}", vars(c, &p.over), domain(c, p)));
-        out.extend(p.accs.iter().map(|a| format!("    {}", acc(c, a))));
-    }
-    out.extend(stage.stores.iter().map(|n| format!("  store {}", node(c, &c.nodes[n.index()]).trim_start())));
-    out
-}
-
-fn domain(c: &Cascade, p: &Pass) -> String {
-    let conjuncts: Vec<String> = p.domain.iter().map(|e| expr_text(c, e)).collect();
-    if conjuncts.is_empty() { String::new() } else { format!(" where {}", conjuncts.join(" && ")) }
-}
-
-fn acc(c: &Cascade, a: &Acc) -> String {
-    let n = &c.nodes[a.node.index()];
-    let op = n.reduce.as_ref().map_or("", |r| r.op.name());
-    let mut out = format!("{} = {op} {}", c.tensor(n.out).name, expr_text(c, &n.body));
-    if let Some(r) = &a.repair {
-        let (how, e) = match r {
-            Repair::MulExp { base2: false, w } => ("times exp of the change of", w),
-            Repair::MulExp { base2: true, w } => ("times exp2 of the change of", w),
-            Repair::MulRatio { v } => ("times the ratio of", v),
-            Repair::Add { delta } => ("plus the change of", delta),
-        };
-        _ = write!(out, "    repaired {how} {}", expr_text(c, e));
-    }
-    if let Some(init) = &a.init {
-        _ = write!(out, "    from {}", expr_text(c, init));
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::explain;
     use crate::check::{Options, check};
+    use crate::driver;
     use crate::syntax::parse_str;
 
     const SRC: &str = "kernel k {
@@ -174,20 +154,53 @@ mod tests {
         O[p,e] = sum[m](softmax[m](S[p,m]) * K[m,e]);
     }";
 
+    fn explained(schedule: &str) -> String {
+        let (checked, diags) = check(&parse_str(&format!("{SRC} {schedule}")).0, &Options::default());
+        assert!(diags.is_empty(), "{diags:?}");
+        let kernel = &checked.kernels[0];
+        let (text, refusals) = explain(&kernel.members[0], &driver::Options::scheduled(kernel, "rust"));
+        assert!(refusals.is_empty(), "{refusals:?}");
+        text
+    }
+
+    #[track_caller]
+    fn contains(text: &str, expected: &[&str]) {
+        let lines: Vec<&str> = text.lines().map(str::trim).collect();
+        for e in expected {
+            assert!(lines.contains(e), "`{e}` is missing in\n{text}");
+        }
+    }
+
     #[test]
     fn a_softmax_is_explained_from_three_passes_to_one() {
-        let (checked, _) = check(&parse_str(SRC).0, &Options::default());
-        let (text, refusals) = explain(&checked.kernels[0].members[0]);
-        assert!(refusals.is_empty());
-        let lines: Vec<&str> = text.lines().map(str::trim).collect();
-        for expected in [
-            "kernel k",
-            "over m: 3: N waits for G, A waits for D",
-            "DEFER: 1/D moved out of sum[m] in O because it does not depend on m",
-            "pass over m where m <= p",
-            "over m: 1",
-        ] {
-            assert!(lines.contains(&expected), "`{expected}` is missing in\n{text}");
-        }
+        let text = explained("");
+        contains(
+            &text,
+            &[
+                "kernel k",
+                "over m: 3: N waits for G, A waits for D",
+                "DEFER: 1/D moved out of sum[m] in O because it does not depend on m",
+                "pass 1 over m where m <= p, state:",
+                "RM[m1+1, p] = max(RM[m1, p], LM[m1, p])",
+                "over m: 1",
+            ],
+        );
+        assert!(!text.contains("Independent blocks"), "{text}");
+    }
+
+    #[test]
+    fn a_split_kernel_shows_its_partition_local_cascade() {
+        let text = explained("schedule k on cpu { split_kv M = 8; }");
+        contains(
+            &text,
+            &[
+                "SPLIT: rank `M` in spans of 8",
+                "SD[p] = sum[m1] SLD[m1, p] * PLM[m1, p]",
+                "RM[m1+1, p] = max(RM[m1, p], LM[m1, p])",
+                "GM[p] = max[m1] LM[m1, p]",
+                "PLM[m1, p] = if LM[m1, p] > -inf { exp(LM[m1, p] - GM[p]) } else { 1.0 }",
+            ],
+        );
+        assert!(text.contains("Stage 2 computes"), "{text}");
     }
 }

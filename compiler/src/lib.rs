@@ -13,6 +13,7 @@ pub mod interp;
 pub mod lane;
 pub mod library;
 pub mod passes;
+pub mod schedule;
 pub mod stream;
 pub mod syntax;
 pub mod target;

@@ -30,6 +30,14 @@ impl CpuCaps {
     pub const CRANELIFT: CpuCaps =
         CpuCaps { name: "cranelift", lanes: 4, registers: 16, rows: 4, vectors: 2, stream_tile: 64 };
 
+    /// Every CPU.
+    pub const ALL: [CpuCaps; 4] = [CpuCaps::AVX512, CpuCaps::AVX2, CpuCaps::PORTABLE, CpuCaps::CRANELIFT];
+
+    /// The CPU with this name.
+    pub fn by_name(name: &str) -> Option<CpuCaps> {
+        CpuCaps::ALL.into_iter().find(|c| c.name == name)
+    }
+
     /// Width of the lane tile in elements.
     pub fn lane_tile(&self) -> i64 {
         (self.lanes * self.vectors) as i64

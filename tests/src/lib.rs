@@ -1,4 +1,5 @@
 //! Helpers shared by the test suites.
 
 pub mod generator;
+pub mod launch;
 pub mod vectors;

@@ -153,5 +153,5 @@ fn machine_code_computes_what_the_interpreter_computes() {
 
 #[test]
 fn kernels_without_rewrites_mean_the_same() {
-    all_agree(&Options { rewrite: false });
+    all_agree(&Options { rewrite: false, ..Options::default() });
 }

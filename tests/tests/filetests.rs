@@ -1,7 +1,8 @@
 //! File tests: every `tests/filetests/*/*.ir` is a program before and after some passes.
 //!
 //! ```text
-//! # pass: inline, defer          names of passes; `rewrites` are all of L1, `pipeline` is the whole list
+//! # pass: inline, defer          names of passes; `rewrites` are all of L1, `stream` are all up to L2, `tiles` those
+//!                                that give L3, `pipeline` is the whole list; `split M = 2;` before them splits a rank
 //! cascade NAME                   the program; its first word tells the level
 //! ..
 //! # expect:                      everything below is written by EINATTN_BLESS=1
@@ -11,12 +12,15 @@
 //! ```
 //!
 //! Without `# pass:` the program must be refused by the verifier (or parser), and the messages are expected below.
+//! A program followed by `# same as:` and another one computes the same; no pass is needed then.
 //! Passes are executed too: before and after give the same outputs on random inputs of several shapes, empty ones
 //! included.
 
-use einattn_compiler::cascade::{Cascade, Extent};
-use einattn_compiler::interp::{self, Tensors, Value};
-use einattn_compiler::passes::{self, Ir, PIPELINE, Pass, PassCx, PassError, Run};
+use einattn_compiler::cascade::{Cascade, Extent, Origin};
+use einattn_compiler::interp;
+use einattn_compiler::passes::{self, Ir, Level, PIPELINE, Pass, PassCx, PassError, Run};
+use einattn_compiler::schedule::Split;
+use einattn_tests::launch::{Launch, difference};
 use libtest_mimic::{Arguments, Failed, Trial};
 use std::collections::BTreeMap;
 use std::fs;
@@ -47,6 +51,7 @@ fn collect(dir: &Path, files: &mut Vec<PathBuf>) {
 }
 
 const EXPECT: &str = "# expect:";
+const SAME: &str = "# same as:";
 
 fn run(file: &Path) -> Result<(), Failed> {
     let text = fs::read_to_string(file)?;
@@ -64,24 +69,34 @@ fn run(file: &Path) -> Result<(), Failed> {
 
 /// What stands below `# expect:`.
 fn outcome(input: &str) -> Result<String, Failed> {
-    let ir = Ir::parse(input).and_then(|ir| ir.verify().map(|()| ir).map_err(|e| e.join("\n")));
-    let Some(line) = input.lines().find_map(|l| l.strip_prefix("# pass:")) else {
+    let (program, reference) = input.split_once(SAME).map_or((input, None), |(p, r)| (p, Some(r)));
+    let ir = Ir::parse(program).and_then(|ir| ir.verify().map(|()| ir).map_err(|e| e.join("\n")));
+    let line = program.lines().find_map(|l| l.strip_prefix("# pass:"));
+    if line.is_none() && reference.is_none() {
         return match ir {
             Ok(_) => Err("a program without `# pass:` must be invalid, and this one is valid".into()),
             Err(message) => Ok(commented(&message)),
         };
-    };
+    }
     let ir = ir?;
     let round_trip = Ir::parse(&ir.print())?;
     if round_trip != ir {
         return Err("printing and parsing changes the program".into());
     }
-    match apply_all(&passes_of(line)?, ir.clone()) {
+    if let Some(text) = reference {
+        same_outputs(&Ir::parse(text)?, &ir)?;
+    }
+    let Some(line) = line else { return Ok(String::new()) };
+    match apply_all(line, ir.clone())? {
         Ok((out, notes)) => {
             same_outputs(&ir, &out)?;
+            // What is executed is what the text says.
+            if Ir::parse(&out.print())? != out {
+                return Err(format!("printing and parsing changes the result:\n{}", out.print()).into());
+            }
             Ok(format!("{}{}", commented(&notes.join("\n")), out.print()))
         }
-        Err(PassError::Broken(errors)) => Err(format!("the result is not valid: {}", errors.join("\n")).into()),
+        Err(PassError::Broken { errors, .. }) => Err(format!("the result is not valid: {}", errors.join("\n")).into()),
         Err(refused) => Ok(commented(&refused.to_string())),
     }
 }
@@ -96,6 +111,8 @@ fn passes_of(line: &str) -> Result<Vec<&'static Pass>, Failed> {
         match passes::find(name) {
             Some(pass) => list.push(pass),
             None if name == "rewrites" => list.extend(PIPELINE.iter().filter(|p| matches!(p.run, Run::Cascade(_)))),
+            None if name == "stream" => list.extend(PIPELINE.iter().filter(|p| p.run.gives() <= Level::Stream)),
+            None if name == "tiles" => list.extend(PIPELINE.iter().filter(|p| p.run.gives() == Level::Tile)),
             None if name == "pipeline" => list.extend(PIPELINE),
             None => return Err(format!("there is no pass `{name}`").into()),
         }
@@ -103,25 +120,43 @@ fn passes_of(line: &str) -> Result<Vec<&'static Pass>, Failed> {
     Ok(list)
 }
 
-fn apply_all(list: &[&'static Pass], mut ir: Ir) -> Result<(Ir, Vec<String>), PassError> {
-    let cx = PassCx::of(ir.cascade());
-    let mut notes = vec![];
-    for pass in list {
-        let (out, report) = passes::apply(pass, ir, &cx)?;
-        notes.extend(report.notes);
-        ir = out;
+/// Options stand before the passes, as in `split M = 2; pipeline`.
+fn apply_all(line: &str, mut ir: Ir) -> Result<Result<(Ir, Vec<String>), PassError>, Failed> {
+    let (options, passes) = line.rsplit_once(';').unwrap_or(("", line));
+    let mut cx = PassCx::of(ir.cascade().ok_or("no pass takes a lane program")?);
+    for option in options.split(';').map(str::trim).filter(|o| !o.is_empty()) {
+        cx.splits.push(split(option).ok_or_else(|| format!("`{option}` is no option"))?);
     }
-    Ok((ir, notes))
+    let mut notes = vec![];
+    for pass in passes_of(passes)? {
+        match passes::apply(pass, ir, &cx) {
+            Ok((out, report)) => {
+                notes.extend(report.notes);
+                ir = out;
+            }
+            Err(e) => return Ok(Err(e)),
+        }
+    }
+    Ok(Ok((ir, notes)))
+}
+
+/// `split M = 2`
+fn split(option: &str) -> Option<Split> {
+    let (rank, size) = option.strip_prefix("split ")?.split_once(" = ")?;
+    let target = "any".to_string();
+    Some(Split { target, rank: rank.to_string(), size: size.parse().ok()?, origin: Origin::default() })
 }
 
 /// Executes both programs on random inputs of several shapes, empty ones included.
 fn same_outputs(before: &Ir, after: &Ir) -> Result<(), Failed> {
-    for (seed, extents) in shapes(before.cascade()).into_iter().enumerate() {
-        let launch = Launch::random(before.cascade(), extents, seed as u64)?;
-        let (want, got) = (launch.execute(before)?, launch.execute(after)?);
-        for (name, want) in &want {
-            let got = got.get(name).ok_or_else(|| format!("output `{name}` is lost"))?;
-            close(want, got).map_err(|m| format!("`{name}` differs for {:?}: {m}", launch.extents))?;
+    let c = before.cascade().ok_or("lane programs have nothing to be compared with")?;
+    for (seed, extents) in shapes(c).into_iter().enumerate() {
+        let launch = random(c, extents, seed as u64)?;
+        // A block that most extents are no multiple of.
+        let run = |ir| launch.execute(c, ir, 2).map_err(|e| format!("for {:?}: {e}", launch.extents));
+        let (want, got) = (run(before)?, run(after)?);
+        if let Some(d) = difference(&want, &got, after.level()) {
+            return Err(format!("{d} for {:?}", launch.extents).into());
         }
     }
     Ok(())
@@ -140,42 +175,8 @@ fn shapes(c: &Cascade) -> Vec<BTreeMap<String, i64>> {
     shapes
 }
 
-/// Inputs of one execution.
-struct Launch {
-    inputs: Tensors,
-    scalars: BTreeMap<String, f64>,
-    extents: BTreeMap<String, i64>,
-}
-
-impl Launch {
-    fn random(c: &Cascade, extents: BTreeMap<String, i64>, seed: u64) -> Result<Launch, Failed> {
-        let inputs = interp::random_inputs(c, &extents, seed)?;
-        let scalars = c.scalars.iter().map(|s| (s.name.clone(), if s.dtype.is_int() { 1.0 } else { 1.25 })).collect();
-        Ok(Launch { inputs, scalars, extents })
-    }
-
-    fn execute(&self, ir: &Ir) -> Result<Tensors, Failed> {
-        let run = match ir {
-            Ir::Cascade(c) => interp::run_cascade(c, &self.inputs, &self.scalars, &self.extents),
-            // A block that most extents are no multiple of.
-            Ir::Stream(s) => interp::run_stream(s, &self.inputs, &self.scalars, &self.extents, 2),
-        };
-        run.map_err(|e| format!("for {:?}: {e}", self.extents).into())
-    }
-}
-
-/// Equal up to the rounding of f64: relative to the size of the array, because sums cancel.
-fn close(want: &Value, got: &Value) -> Result<(), String> {
-    if want.shape != got.shape {
-        return Err(format!("shape {:?} became {:?}", want.shape, got.shape));
-    }
-    let finite = want.data.iter().filter(|x| x.is_finite());
-    let scale = finite.fold(1e-3, |m: f64, x| m.max(x.abs()));
-    for (i, (a, b)) in want.data.iter().zip(&got.data).enumerate() {
-        let same = a == b || (a.is_nan() && b.is_nan()) || (a - b).abs() <= 1e-12 * scale;
-        if !same {
-            return Err(format!("element {i} is {b}, was {a}"));
-        }
-    }
-    Ok(())
+fn random(c: &Cascade, extents: BTreeMap<String, i64>, seed: u64) -> Result<Launch, Failed> {
+    let inputs = interp::random_inputs(c, &extents, seed)?;
+    let scalars = c.scalars.iter().map(|s| (s.name.clone(), if s.dtype.is_int() { 1.0 } else { 1.25 })).collect();
+    Ok(Launch { inputs, scalars, extents })
 }

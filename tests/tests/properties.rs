@@ -1,10 +1,13 @@
 //! Properties that hold for every kernel, on random ones.
 
 use einattn_compiler::cascade::{Cascade, parse, print, verify};
-use einattn_compiler::interp::{self, Tensors};
-use einattn_compiler::passes::{Ir, PIPELINE, PassCx, PassError, apply};
+use einattn_compiler::driver::{Options, check_source, lower_observed};
+use einattn_compiler::interp;
+use einattn_compiler::library::FILES;
+use einattn_compiler::passes::{Ir, Level, PIPELINE, PassCx, PassError, apply};
+use einattn_compiler::target::CpuCaps;
 use einattn_tests::generator;
-use std::collections::BTreeMap;
+use einattn_tests::launch::{Launch, difference};
 
 const KERNELS: u64 = 300;
 
@@ -17,25 +20,6 @@ fn random_kernels_verify_and_survive_printing() {
     }
 }
 
-fn close(name: &str, want: &Tensors, got: &Tensors) -> Result<(), String> {
-    for (out, want) in want {
-        let got = got.get(out).ok_or_else(|| format!("{name}: `{out}` is lost"))?;
-        let scale = want.data.iter().filter(|x| x.is_finite()).fold(1e-3, |m: f64, x| m.max(x.abs()));
-        for (i, (a, b)) in want.data.iter().zip(&got.data).enumerate() {
-            if !(a == b || a.is_nan() && b.is_nan() || (a - b).abs() <= 1e-11 * scale) {
-                return Err(format!("{name}: element {i} of `{out}` is {b}, was {a}"));
-            }
-        }
-    }
-    Ok(())
-}
-
-struct Launch {
-    inputs: Tensors,
-    scalars: BTreeMap<String, f64>,
-    extents: BTreeMap<String, i64>,
-}
-
 fn launches(c: &Cascade, seed: u64) -> Vec<Launch> {
     let launch = |round: u64| {
         let extents = generator::extents(c, seed * 8 + round);
@@ -45,30 +29,30 @@ fn launches(c: &Cascade, seed: u64) -> Vec<Launch> {
     (0..4).map(launch).collect()
 }
 
-fn execute(ir: &Ir, l: &Launch) -> Result<Tensors, String> {
-    match ir {
-        Ir::Cascade(c) => interp::run_cascade(c, &l.inputs, &l.scalars, &l.extents),
-        Ir::Stream(s) => interp::run_stream(s, &l.inputs, &l.scalars, &l.extents, 2),
-    }
-}
-
 /// Runs the pipeline and compares after every pass that changed something. `Ok(false)`: refused by a later level.
 fn pipeline_keeps_values(seed: u64) -> Result<bool, String> {
     let c = generator::cascade(seed);
     let cx = PassCx::of(&c);
     let launches = launches(&c, seed);
-    let wanted = launches.iter().map(|l| execute(&Ir::Cascade(c.clone()), l)).collect::<Result<Vec<_>, _>>()?;
-    let mut ir = Ir::Cascade(c);
+    let run = |ir: &Ir, l: &Launch| l.execute(&c, ir, 2);
+    let wanted = launches.iter().map(|l| run(&Ir::Cascade(c.clone()), l)).collect::<Result<Vec<_>, _>>()?;
+    let mut ir = Ir::Cascade(c.clone());
     for pass in PIPELINE {
         let next = match apply(pass, ir.clone(), &cx) {
             Ok((next, _)) => next,
-            Err(PassError::Refused(_)) if pass.run.gives() != "cascade" => return Ok(false),
+            Err(PassError::Refused(_)) if pass.run.gives() != Level::Cascade => return Ok(false),
             Err(e) => return Err(format!("{}: {e}", pass.name)),
         };
         if next != ir {
+            let text = next.print();
+            if Ir::parse(&text).as_ref() != Ok(&next) {
+                return Err(format!("after {}, the text does not survive:\n{text}", pass.name));
+            }
             for (l, want) in launches.iter().zip(&wanted) {
-                let got = execute(&next, l).map_err(|e| format!("after {}: {e}\n{}", pass.name, next.print()))?;
-                close(pass.name, want, &got).map_err(|e| format!("{e} for {:?}\n{}", l.extents, next.print()))?;
+                let got = run(&next, l).map_err(|e| format!("after {}: {e}\n{text}", pass.name))?;
+                if let Some(d) = difference(want, &got, next.level()) {
+                    return Err(format!("{}: {d} for {:?}\n{text}", pass.name, l.extents));
+                }
             }
         }
         ir = next;
@@ -85,4 +69,27 @@ fn the_pipeline_keeps_the_values_of_random_kernels() {
         refused += u64::from(!done);
     }
     assert!(refused * 20 < KERNELS, "{refused} of {KERNELS} random kernels are refused");
+}
+
+/// Every kernel of the library survives printing and parsing at every level, for long and for short vectors.
+#[test]
+fn library_kernels_survive_printing_at_every_level() {
+    let mut seen = [0; 4];
+    for (name, text) in FILES {
+        let (checked, _) = check_source(text, &[]);
+        for c in checked.kernels.iter().flat_map(|k| k.members.first()) {
+            for caps in [CpuCaps::AVX512, CpuCaps::CRANELIFT] {
+                let options = Options::default();
+                // A refused kernel is looked at as far as it came.
+                _ = lower_observed(c, &caps, &options, &mut |pass, ir| {
+                    seen[ir.level() as usize] += 1;
+                    let text = ir.print();
+                    let read =
+                        Ir::parse(&text).unwrap_or_else(|e| panic!("{name} {} after {pass}: {e}\n{text}", c.name));
+                    assert!(read == *ir, "{name} {} after {pass}:\n{text}\nbecame\n{}", c.name, read.print());
+                });
+            }
+        }
+    }
+    assert!(seen.iter().all(|n| *n > 100), "texts of each level: {seen:?}");
 }

@@ -5,14 +5,16 @@
 //! level gives what the reference interpreter gives, on random inputs of several shapes.
 
 use einattn_compiler::cascade::{self, Cascade, TensorKind};
-use einattn_compiler::driver::{Level, Options, check_source, lower_observed};
-use einattn_compiler::interp::{self, Bindings, Tensors, Value};
-use einattn_compiler::lane::{self, LaneKernel, MemRole};
+use einattn_compiler::driver::{Options, check_source, lower_observed};
+use einattn_compiler::interp::{self, Tensors};
+use einattn_compiler::lane::{self, LaneKernel};
+use einattn_compiler::passes::Ir;
 use einattn_compiler::stream::{self, Stream};
 use einattn_compiler::target::CpuCaps;
 use einattn_compiler::tile::{self, TileKernel};
+use einattn_tests::launch::Launch;
 use einattn_tests::vectors::compare;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Kernels whose Rust source is shown; it is long.
@@ -67,10 +69,10 @@ fn levels(text: &str, caps: &CpuCaps) -> Levels {
     let cascade = cascade_of(text);
     let (mut rewritten, mut stream, mut tile) = (None, None, None);
     let lane = lower_observed(&cascade, caps, &Options::default(), &mut |_, level| match level {
-        Level::Cascade(c) => rewritten = Some(c.clone()),
-        Level::Stream(s) => stream = Some(s.clone()),
-        Level::Tile(t) => tile = Some(t.clone()),
-        Level::Lane(_) => {}
+        Ir::Cascade(c) => rewritten = Some(c.clone()),
+        Ir::Stream(s) => stream = Some(s.clone()),
+        Ir::Tile(t) => tile = Some(t.clone()),
+        Ir::Lane(_) => {}
     });
     Levels {
         cascade,
@@ -87,6 +89,7 @@ fn round_trips(l: &Levels) {
     }
     assert_eq!(stream::parse(&stream::print(&l.stream)).as_ref(), Ok(&l.stream));
     assert_eq!(tile::parse(&tile::print(&l.tile)).as_ref(), Ok(&l.tile));
+    assert_eq!(lane::parse(&l.lane.to_string()).as_ref(), Ok(&l.lane));
 }
 
 #[test]
@@ -137,60 +140,11 @@ fn stored(folder: &Path) -> BTreeSet<PathBuf> {
     out
 }
 
-/// One execution.
-struct Launch {
-    inputs: Tensors,
-    scalars: BTreeMap<String, f64>,
-    extents: BTreeMap<String, i64>,
-}
-
-impl Launch {
-    fn random(c: &Cascade, shape: &[(&str, i64)], seed: u64) -> Launch {
-        let extents = shape.iter().map(|(n, k)| ((*n).to_string(), *k)).collect();
-        let inputs = interp::random_inputs(c, &extents, seed).expect("extents fit the kernel");
-        let scalars = c.scalars.iter().map(|s| (s.name.clone(), 1.5)).collect();
-        Launch { inputs, scalars, extents }
-    }
-
-    fn cascade(&self, c: &Cascade) -> Result<Tensors, String> {
-        interp::run_cascade(c, &self.inputs, &self.scalars, &self.extents)
-    }
-
-    /// Blocks that most extents are no multiples of.
-    fn stream(&self, s: &Stream) -> Result<Tensors, String> {
-        interp::run_stream(s, &self.inputs, &self.scalars, &self.extents, 3)
-    }
-
-    fn tile(&self, t: &TileKernel) -> Result<Tensors, String> {
-        interp::run_tile(t, &self.inputs, &self.scalars, &self.extents)
-    }
-
-    fn lane(&self, c: &Cascade, kernel: &LaneKernel) -> Result<Tensors, String> {
-        let bindings = interp::bind(c, &self.inputs, &self.scalars, &self.extents)?;
-        let extent = |n: &Option<i64>| n.unwrap_or_default();
-        let mut args = lane::exec::Args {
-            ranks: bindings.extents.iter().map(extent).collect(),
-            scalars: kernel.ints.scalars.iter().map(|s| self.scalars[s] as i64).collect(),
-            floats: kernel.floats.iter().map(|s| self.scalars[s] as f32).collect(),
-            tensors: vec![],
-        };
-        let shapes: Vec<Vec<usize>> =
-            kernel.tensors.iter().map(|t| shape(c, &bindings, &t.name)).collect::<Result<_, _>>()?;
-        for (t, shape) in kernel.tensors.iter().zip(&shapes) {
-            let given = self.inputs.get(&t.name).map(|v| v.data.clone());
-            args.tensors.push(given.unwrap_or_else(|| Value::filled(shape, f64::NAN).data));
-        }
-        lane::exec::run(kernel, &mut args)?;
-        let outputs = kernel.tensors.iter().zip(shapes).zip(args.tensors).filter(|((t, _), _)| t.role == MemRole::Out);
-        Ok(outputs.map(|((t, shape), data)| (t.name.clone(), Value { shape, data })).collect())
-    }
-}
-
-fn shape(c: &Cascade, bindings: &Bindings, name: &str) -> Result<Vec<usize>, String> {
-    // Tensors of the lowering's own are tables and workspace: the executor makes them.
-    let Some(id) = c.tensor_by_name(name) else { return Ok(vec![]) };
-    let dim = |e| bindings.index(e).map(|n| n as usize).map_err(|f| f.to_string());
-    c.tensor(id).dims.iter().map(dim).collect()
+fn launch(c: &Cascade, shape: &[(&str, i64)], seed: u64) -> Launch {
+    let extents = shape.iter().map(|(n, k)| ((*n).to_string(), *k)).collect();
+    let inputs = interp::random_inputs(c, &extents, seed).expect("extents fit the kernel");
+    let scalars = c.scalars.iter().map(|s| (s.name.clone(), 1.5)).collect();
+    Launch { inputs, scalars, extents }
 }
 
 /// Asserts that all outputs agree and are finite numbers or the infinities of the reference.
@@ -209,14 +163,16 @@ fn stages_compute_the_same() {
         let all = [CpuCaps::PORTABLE, CpuCaps::AVX2, CpuCaps::AVX512].map(|caps| (caps.name, levels(&text, &caps)));
         let c = &all[0].1.cascade;
         for (seed, shape) in SHAPES.iter().enumerate() {
-            let launch = Launch::random(c, shape, seed as u64);
-            let want = launch.cascade(c).unwrap_or_else(|e| panic!("{name}: {e}"));
+            let launch = launch(c, shape, seed as u64);
+            // Blocks that most extents are no multiples of.
+            let run = |ir: Ir| launch.execute(c, &ir, 3);
+            let want = run(Ir::Cascade(c.clone())).unwrap_or_else(|e| panic!("{name}: {e}"));
             let what = |level: &str| format!("{name} {level} {shape:?}");
-            agree(&what("rewritten"), c, &want, launch.cascade(&all[0].1.rewritten), EXACT);
-            agree(&what("stream"), c, &want, launch.stream(&all[0].1.stream), EXACT);
+            agree(&what("rewritten"), c, &want, run(Ir::Cascade(all[0].1.rewritten.clone())), EXACT);
+            agree(&what("stream"), c, &want, run(Ir::Stream(all[0].1.stream.clone())), EXACT);
             for (isa, l) in &all {
-                agree(&what(&format!("tile {isa}")), c, &want, launch.tile(&l.tile), EXACT);
-                agree(&what(&format!("lane {isa}")), c, &want, launch.lane(c, &l.lane), SINGLE);
+                agree(&what(&format!("tile {isa}")), c, &want, run(Ir::Tile(l.tile.clone())), EXACT);
+                agree(&what(&format!("lane {isa}")), c, &want, run(Ir::Lane(l.lane.clone())), SINGLE);
             }
         }
     }

@@ -130,8 +130,9 @@ fn objects(
     let mut files = vec![];
     let mut refused = false;
     for kernel in kernels {
+        let options = Options::scheduled(kernel, "cranelift");
         for member in &kernel.members {
-            match lower(member, &CpuCaps::CRANELIFT, &Options::default()) {
+            match lower(member, &CpuCaps::CRANELIFT, &options) {
                 Ok(mut lane) => {
                     lane.name = member_name(member, &kernel.members);
                     let object = emit_object(&lane, &arch).map_err(|e| e.to_string())?;

@@ -4,6 +4,7 @@ use crate::render::{MessageFormat, diagnostics};
 use crate::source::Source;
 use crate::{CmdResult, Io, Outcome, written};
 use einattn_compiler::diag::{CODES, has_errors};
+use einattn_compiler::driver::Options;
 use std::path::Path;
 
 /// Arguments.
@@ -16,6 +17,9 @@ pub(crate) struct Args {
     /// Value of a param, extent of a rank or type of a `dtype` variable; may be repeated.
     #[arg(long, value_name = "NAME=VALUE", value_parser = setting)]
     set: Vec<(String, String)>,
+    /// Target whose schedules hold.
+    #[arg(long, default_value = "rust")]
+    target: String,
 }
 
 fn setting(text: &str) -> Result<(String, String), String> {
@@ -52,8 +56,8 @@ fn kernels(args: &Args, io: &mut Io) -> CmdResult {
         return Err(format!("`{}` has no such kernel; its kernels are {}", source.name, names.join(", ")));
     }
     let mut outcome = Outcome::Done;
-    for (i, c) in chosen.iter().filter_map(|k| k.members.first()).enumerate() {
-        let (text, refusals) = einattn_compiler::explain::explain(c);
+    for (i, (k, c)) in chosen.iter().filter_map(|k| Some((k, k.members.first()?))).enumerate() {
+        let (text, refusals) = einattn_compiler::explain::explain(c, &Options::scheduled(k, &args.target));
         written(write!(io.out, "{}{text}", if i == 0 { "" } else { "\n" }))?;
         let refused: Vec<_> = refusals.iter().map(|r| r.diagnostic(&checked.spans)).collect();
         diagnostics(&source, &refused, MessageFormat::Human, io)?;

@@ -2,13 +2,14 @@
 
 use crate::{CmdResult, Io, Outcome, written};
 use einattn_compiler::passes::{self, Ir, PIPELINE, Pass, PassCx, PassError};
+use einattn_compiler::target::CpuCaps;
 use std::path::PathBuf;
 
 /// Arguments.
 #[derive(clap::Args)]
 #[command(group(clap::ArgGroup::new("what").required(true).args(["pass", "pipeline", "list"])))]
 pub(crate) struct Args {
-    /// File with the textual form of a cascade or stream; what follows a line `# expect:` is not read.
+    /// File with the textual form of a kernel at any level; what follows a line `# expect:` is not read.
     #[arg(required_unless_present = "list")]
     file: Option<PathBuf>,
     /// Pass to run; may be repeated.
@@ -23,6 +24,14 @@ pub(crate) struct Args {
     /// Print the form after every pass.
     #[arg(long)]
     print_after_all: bool,
+    /// CPU that tiles and lanes are made for.
+    #[arg(long, default_value = "portable", value_parser = caps)]
+    arch: CpuCaps,
+}
+
+fn caps(name: &str) -> Result<CpuCaps, String> {
+    let known = || CpuCaps::ALL.iter().map(|c| c.name).collect::<Vec<_>>().join(", ");
+    CpuCaps::by_name(name).ok_or_else(|| format!("the CPUs are {}", known()))
 }
 
 /// Runs the passes.
@@ -33,7 +42,10 @@ pub(crate) fn run(args: &Args, io: &mut Io) -> CmdResult {
     let program = text.split("# expect:").next().unwrap_or_default();
     let mut ir = Ir::parse(program).map_err(|e| format!("{name}:{e}"))?;
     ir.verify().map_err(|errors| format!("`{name}` is not valid: {}", errors.join("; ")))?;
-    let cx = PassCx::of(ir.cascade());
+    let Some(cascade) = ir.cascade() else {
+        return Err(format!("`{name}` is a {}; no pass takes one", ir.level()));
+    };
+    let cx = PassCx { caps: args.arch.clone(), ..PassCx::of(cascade) };
     for pass in selected(args, &ir)? {
         let report = match passes::apply(pass, ir, &cx) {
             Ok((next, report)) => {

@@ -62,6 +62,7 @@ struct Outputs {
 struct Job<'j> {
     source: &'j Source,
     checked: &'j Checked,
+    options: &'j Options,
     threads: usize,
 }
 
@@ -75,8 +76,10 @@ pub(crate) fn run(args: &Args, io: &mut Io) -> CmdResult {
     let file = data::read(&args.input)?;
     let settings = settings(kernel, &args.set, &file)?;
     let Some(checked) = source.check(&settings.checker, io)? else { return Ok(Outcome::Refused) };
-    let members = checked.kernels.iter().find(|k| k.name.name == kernel.name.name).map_or(&[][..], |k| &k.members);
-    let first = members.first().ok_or_else(|| format!("`{}` has no member to run", kernel.name.name))?;
+    let nothing = || format!("`{}` has no member to run", kernel.name.name);
+    let kernel = checked.kernels.iter().find(|k| k.name.name == kernel.name.name).ok_or_else(nothing)?;
+    let members = &kernel.members;
+    let first = members.first().ok_or_else(nothing)?;
     let inputs = inputs(first, &file, args, io)?;
     let (member, bindings) = choose(members, &inputs, &settings)?;
     sizes(member, &bindings)?;
@@ -84,7 +87,8 @@ pub(crate) fn run(args: &Args, io: &mut Io) -> CmdResult {
         let spec: Vec<String> = member.spec.iter().map(|(k, v)| format!("{k} = {v}")).collect();
         written(writeln!(io.err, "member {}", spec.join(", ")))?;
     }
-    let job = Job { source: &source, checked: &checked, threads: args.threads };
+    let options = Options::scheduled(kernel, "cranelift");
+    let job = Job { source: &source, checked: &checked, options: &options, threads: args.threads };
     let outputs = match args.target {
         Target::Interp => interpret(member, &inputs, &settings)?,
         Target::Cranelift => match compiled(&job, member, &bindings, &inputs, io)? {
@@ -194,7 +198,7 @@ fn compiled(
     io: &mut Io,
 ) -> Result<Option<Outputs>, String> {
     let start = Instant::now();
-    let program = match Program::new(member, &Options::default()) {
+    let program = match Program::new(member, job.options) {
         Ok(program) => program,
         Err(NoProgram::Failed(message)) => return Err(message),
         Err(NoProgram::Refused(refusals)) => {

@@ -36,14 +36,10 @@ pub(super) fn kernel(
         advice.clear();
     }
     diags.append(&mut own);
-    CheckedKernel {
-        name: k.name.clone(),
-        docs: docs(&k.attrs),
-        members: cascades,
-        signature: signature(k),
-        advice: super::without_repetitions(advice),
-        schedules,
-    }
+    let splits = cascades.first().map_or(vec![], |c| crate::schedule::read(&schedules, c, spans, diags));
+    let (name, docs, signature) = (k.name.clone(), docs(&k.attrs), signature(k));
+    let advice = super::without_repetitions(advice);
+    CheckedKernel { name, docs, members: cascades, signature, advice, schedules, splits }
 }
 
 /// A kernel has at most this many statements; a `rank` counts for each of its ranks.

@@ -40,6 +40,7 @@ mod views;
 
 use crate::cascade::Cascade;
 use crate::diag::{Code, Diagnostic, SpanTable, SrcSpan};
+use crate::schedule::Split;
 use crate::syntax::ast::{File, Ident, Item, Schedule};
 pub use members::{Setting, settable};
 pub use names::nearest;
@@ -77,6 +78,8 @@ pub struct CheckedKernel {
     pub advice: Vec<Diagnostic>,
     /// Schedules for this kernel.
     pub schedules: Vec<Schedule>,
+    /// What they choose.
+    pub splits: Vec<Split>,
 }
 
 /// Checks a file. Diagnostics come in the order of the source.

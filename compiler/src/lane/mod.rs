@@ -8,6 +8,7 @@ mod def;
 pub mod exec;
 mod lower;
 mod math;
+mod parse;
 mod print;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -17,5 +18,6 @@ mod verify;
 pub use build::Builder;
 pub use def::*;
 pub use lower::lower;
+pub use parse::parse;
 pub use typing::{infer, load_type};
 pub use verify::verify;

@@ -1,44 +1,129 @@
-//! Text form of the lane IR, for people and snapshots.
+//! Text form of the lane IR, for people, snapshots and `parse`.
+//!
+//! ```text
+//! kernel attention lanes 8 spec "E = 64"
+//! tensor 0 in Q: f32[P, 64]
+//! tensor 1 table T: f32[2] = [0.5, 1.0]
+//! int 0 extent P from 0.0                   given by dimension 0 of tensor 0; `given`, `const 64`, `computed`
+//! int 4 scalar n
+//! float 0 scale
+//! int 9 assert "P > 0"
+//! prepare {
+//!   v2: I64 = int[0]
+//!   int[8] = v2
+//! }
+//! stage O vars [VF] {
+//!   # a comment
+//!   v2: I64 = 0
+//!   for v3 in v0..v1 step 1 {
+//!     v4: VF = tensor0[v3..]
+//!     x0 = v4
+//!     local[v2] = v4
+//!   }
+//! }
+//! ```
+//!
+//! `v0` and `v1` are the bounds of the items. `parse(print(k)) == k` for verified kernels.
 
-use super::{Func, Inst, LaneKernel, MemRole, Op, Val};
+use super::{Func, Inst, LaneKernel, MemRole, MemTensor, Op, RankSource, Ty, Val};
+use crate::cascade::text::{float_text, name_text, quote};
 use std::fmt::{self, Write};
 
 impl fmt::Display for LaneKernel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "kernel {} lanes {}", self.name, self.lanes)?;
-        for (i, t) in self.tensors.iter().enumerate() {
-            let role = match &t.role {
-                MemRole::In => "in",
-                MemRole::Out => "out",
-                MemRole::InOut => "inout",
-                MemRole::Table(_) => "table",
-                MemRole::Workspace => "workspace",
-            };
-            writeln!(f, "tensor {i} {role} {}: {}[{}]", t.name, t.dtype, t.dims.join(", "))?;
-        }
-        for (i, (name, given)) in self.ints.ranks.iter().enumerate() {
-            writeln!(f, "int {} {} {name}", self.ints.rank(i), if *given { "extent" } else { "derived" })?;
+        let spec = if self.spec.is_empty() { String::new() } else { format!(" spec {}", quote(&self.spec)) };
+        writeln!(f, "kernel {} lanes {}{spec}", name_text(&self.name), self.lanes)?;
+        self.tensors.iter().enumerate().try_for_each(|(i, t)| tensor(f, i, t))?;
+        for (i, ((name, given), source)) in self.ints.ranks.iter().zip(&self.sources).enumerate() {
+            let kind = if *given { "extent" } else { "derived" };
+            writeln!(f, "int {} {kind} {} {}", self.ints.rank(i), name_text(name), source_text(source))?;
         }
         for (i, name) in self.ints.scalars.iter().enumerate() {
-            writeln!(f, "int {} scalar {name}", self.ints.scalar(i))?;
+            writeln!(f, "int {} scalar {}", self.ints.scalar(i), name_text(name))?;
         }
         for (i, name) in self.floats.iter().enumerate() {
-            writeln!(f, "float {i} {name}")?;
+            writeln!(f, "float {i} {}", name_text(name))?;
         }
         for (i, text) in self.ints.asserts.iter().enumerate() {
-            writeln!(f, "int {} assert {text}", self.ints.assert(i))?;
+            writeln!(f, "int {} assert {}", self.ints.assert(i), quote(text))?;
         }
         func(f, "prepare", &self.prepare)?;
-        self.stages.iter().try_for_each(|s| func(f, &format!("stage {}", s.name), &s.func))
+        self.stages.iter().try_for_each(|s| func(f, &format!("stage {}", name_text(&s.name)), &s.func))
+    }
+}
+
+fn tensor(f: &mut fmt::Formatter<'_>, i: usize, t: &MemTensor) -> fmt::Result {
+    let number = |d: &str| d == "0" || (d.len() < 19 && !d.starts_with('0') && d.bytes().all(|b| b.is_ascii_digit()));
+    let dim = |d: &String| if !d.is_empty() && number(d) { d.clone() } else { name_text(d) };
+    let dims: Vec<String> = t.dims.iter().map(dim).collect();
+    write!(f, "tensor {i} {} {}: {}[{}]", role_word(&t.role), name_text(&t.name), t.dtype, dims.join(", "))?;
+    if let MemRole::Table(elements) = &t.role {
+        let elements: Vec<String> = elements.iter().map(|x| float_text(*x)).collect();
+        write!(f, " = [{}]", elements.join(", "))?;
+    }
+    writeln!(f)
+}
+
+fn role_word(role: &MemRole) -> &'static str {
+    match role {
+        MemRole::In => "in",
+        MemRole::Out => "out",
+        MemRole::InOut => "inout",
+        MemRole::Table(_) => "table",
+        MemRole::Workspace => "workspace",
+    }
+}
+
+fn source_text(s: &RankSource) -> String {
+    match s {
+        RankSource::Dim { tensor, dim } => format!("from {tensor} {dim}"),
+        RankSource::Given => "given".to_string(),
+        RankSource::Const(n) => format!("const {n}"),
+        RankSource::Derived => "computed".to_string(),
     }
 }
 
 fn func(f: &mut fmt::Formatter<'_>, name: &str, func: &Func) -> fmt::Result {
-    writeln!(f, "{name} {{")?;
+    let vars: Vec<String> = func.vars.iter().map(|t| format!("{t:?}")).collect();
+    let vars = if vars.is_empty() { String::new() } else { format!(" vars [{}]", vars.join(", ")) };
+    writeln!(f, "{name}{vars} {{")?;
     let mut out = String::new();
+    for (v, ty) in undefined(func) {
+        writeln!(out, "  v{v}: {ty:?} unused")?;
+    }
     block(&mut out, func, &func.body, 1)?;
     f.write_str(&out)?;
     writeln!(f, "}}")
+}
+
+/// Values that no instruction defines.
+fn undefined(func: &Func) -> impl Iterator<Item = (usize, &Ty)> {
+    let mut defined = vec![false; func.vals.len()];
+    mark(&func.body, &mut defined);
+    func.vals.iter().enumerate().skip(2).filter(move |(i, _)| !defined[*i])
+}
+
+fn mark(insts: &[Inst], defined: &mut [bool]) {
+    for i in insts {
+        if let Inst::Let(v, _) | Inst::Loop { var: v, .. } = i
+            && let Some(d) = defined.get_mut(v.0 as usize)
+        {
+            *d = true;
+        }
+        match i {
+            Inst::Loop { body, .. } => mark(body, defined),
+            Inst::If { then, els, .. } => {
+                mark(then, defined);
+                mark(els, defined);
+            }
+            Inst::Comment(_)
+            | Inst::Let(..)
+            | Inst::Set(..)
+            | Inst::StoreLocal { .. }
+            | Inst::StoreGlobal { .. }
+            | Inst::StoreInt { .. } => {}
+        }
+    }
 }
 
 fn block(f: &mut String, func: &Func, insts: &[Inst], depth: usize) -> fmt::Result {
@@ -48,7 +133,7 @@ fn block(f: &mut String, func: &Func, insts: &[Inst], depth: usize) -> fmt::Resu
 fn inst(f: &mut String, func: &Func, inst: &Inst, depth: usize) -> fmt::Result {
     let pad = "  ".repeat(depth);
     match inst {
-        Inst::Comment(text) => writeln!(f, "{pad}# {text}"),
+        Inst::Comment(text) => writeln!(f, "{pad}# {}", text.replace('\n', " ")),
         Inst::Let(v, op) => writeln!(f, "{pad}v{}: {:?} = {}", v.0, func.ty(*v), operation(op)),
         Inst::Set(var, v) => writeln!(f, "{pad}x{} = v{}", var.0, v.0),
         Inst::Loop { var, lo, hi, step, body } => {
@@ -104,6 +189,7 @@ fn operation(op: &Op) -> String {
     }
 }
 
-fn lower(x: &impl fmt::Debug) -> String {
+/// The word of an operator.
+pub(super) fn lower(x: &impl fmt::Debug) -> String {
     format!("{x:?}").to_lowercase()
 }

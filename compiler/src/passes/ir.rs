@@ -1,17 +1,55 @@
-//! A kernel at any level, as text and as an argument of passes: what `attnc opt` and the file tests work on.
+//! A kernel at any level, as text and as an argument of passes: what the driver, `attnc opt` and the file tests work on.
 
-use super::{Pass, PassCx, Report, Run};
-use crate::cascade::{self, Cascade};
-use crate::diag::Refusal;
+use super::{PIPELINE, Pass, PassCx, Report, Run};
+use crate::cascade::{self, Cascade, Origin};
+use crate::diag::{Code, Refusal};
+use crate::lane::{self, LaneKernel};
 use crate::stream::{self, Stream};
+use crate::tile::{self, TileKernel};
+use std::fmt;
 
-/// A kernel at some level. The first word of its text tells which.
+/// The levels, from the source to the targets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// L1: Einsums.
+    Cascade,
+    /// L2: stages of passes.
+    Stream,
+    /// L3: loops over tiles.
+    Tile,
+    /// Below L3, for CPUs: vectors.
+    Lane,
+}
+
+impl Level {
+    /// Name of the level.
+    pub fn name(self) -> &'static str {
+        match self {
+            Level::Cascade => "cascade",
+            Level::Stream => "stream",
+            Level::Tile => "tile",
+            Level::Lane => "lane",
+        }
+    }
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// A kernel at some level. Its text tells which.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Ir {
     /// L1, `cascade NAME`.
     Cascade(Cascade),
     /// L2, the text of a cascade with `stage` lines.
     Stream(Stream),
+    /// L3, the text of a cascade with a `memory` line.
+    Tile(TileKernel),
+    /// Lane programs, `kernel NAME lanes N`.
+    Lane(LaneKernel),
 }
 
 /// Why a pass has no result.
@@ -22,23 +60,35 @@ pub enum PassError {
         /// The pass.
         pass: &'static str,
         /// What it takes.
-        takes: &'static str,
+        takes: Level,
         /// What it was given.
-        given: &'static str,
+        given: Level,
     },
     /// It refuses the kernel.
     Refused(Vec<Refusal>),
     /// A bug of the pass: its result does not verify.
-    Broken(Vec<String>),
+    Broken {
+        /// The pass.
+        pass: &'static str,
+        /// The level of its result.
+        level: Level,
+        /// What is wrong with it.
+        errors: Vec<String>,
+    },
 }
 
 impl Ir {
     /// Reads a text of any level.
     pub fn parse(text: &str) -> Result<Ir, String> {
+        let is_tile = |l: &str| l == "memory" || l.starts_with("memory ");
         match first_word(text) {
+            Some("cascade") if text.lines().any(is_tile) => tile::parse(text).map(Ir::Tile),
             Some("cascade") if text.lines().any(|l| l.starts_with("stage ")) => stream::parse(text).map(Ir::Stream),
             Some("cascade") => cascade::parse(text).map(Ir::Cascade),
-            Some(word) => Err(format!("`{word}` begins no text of this compiler; expected `cascade`")),
+            Some("kernel") => lane::parse(text).map(Ir::Lane),
+            Some(word) => Err(format!(
+                "`{word}` begins no text of this compiler; expected `cascade`, or `kernel` for lane programs"
+            )),
             None => Err("the text is empty".to_string()),
         }
     }
@@ -48,6 +98,8 @@ impl Ir {
         match self {
             Ir::Cascade(c) => cascade::print(c),
             Ir::Stream(s) => stream::print(s),
+            Ir::Tile(t) => tile::print(t),
+            Ir::Lane(l) => l.to_string(),
         }
     }
 
@@ -56,40 +108,49 @@ impl Ir {
         match self {
             Ir::Cascade(c) => cascade::verify(c),
             Ir::Stream(s) => stream::verify(s),
+            Ir::Tile(t) => tile::verify(t.clone()).map(|_| ()),
+            Ir::Lane(l) => lane::verify(l),
         }
     }
 
-    /// The level's name.
-    pub fn level(&self) -> &'static str {
+    /// The level.
+    pub fn level(&self) -> Level {
         match self {
-            Ir::Cascade(_) => "cascade",
-            Ir::Stream(_) => "stream",
+            Ir::Cascade(_) => Level::Cascade,
+            Ir::Stream(_) => Level::Stream,
+            Ir::Tile(_) => Level::Tile,
+            Ir::Lane(_) => Level::Lane,
         }
     }
 
-    /// The cascade that names ranks, tensors and attributes.
-    pub fn cascade(&self) -> &Cascade {
+    /// The cascade that names ranks, tensors and attributes; lane programs have none.
+    pub fn cascade(&self) -> Option<&Cascade> {
         match self {
-            Ir::Cascade(c) => c,
-            Ir::Stream(s) => &s.cascade,
+            Ir::Cascade(c) => Some(c),
+            Ir::Stream(s) => Some(&s.cascade),
+            Ir::Tile(t) => Some(&t.cascade),
+            Ir::Lane(_) => None,
         }
     }
 }
 
 impl Run {
     /// The level that the pass takes.
-    pub fn takes(&self) -> &'static str {
+    pub fn takes(&self) -> Level {
         match self {
-            Run::Cascade(_) | Run::Stages(_) => "cascade",
-            Run::Stream(_) => "stream",
+            Run::Cascade(_) | Run::Stages(_) => Level::Cascade,
+            Run::Stream(_) | Run::Tiles(_) => Level::Stream,
+            Run::Tile(_) | Run::Lanes(_) => Level::Tile,
         }
     }
 
     /// The level that it gives.
-    pub fn gives(&self) -> &'static str {
+    pub fn gives(&self) -> Level {
         match self {
-            Run::Cascade(_) => "cascade",
-            Run::Stages(_) | Run::Stream(_) => "stream",
+            Run::Cascade(_) => Level::Cascade,
+            Run::Stages(_) | Run::Stream(_) => Level::Stream,
+            Run::Tiles(_) | Run::Tile(_) => Level::Tile,
+            Run::Lanes(_) => Level::Lane,
         }
     }
 }
@@ -102,37 +163,64 @@ fn first_word(text: &str) -> Option<&str> {
 
 /// Runs one pass and verifies its result.
 pub fn apply(pass: &'static Pass, ir: Ir, cx: &PassCx) -> Result<(Ir, Report), PassError> {
-    let (out, report) = match (pass.run, ir) {
-        (Run::Cascade(run), Ir::Cascade(mut c)) => {
-            let report = run(&mut c, cx).map_err(PassError::Refused)?;
-            (Ir::Cascade(c), report)
+    let broken = |level, errors| PassError::Broken { pass: pass.name, level, errors };
+    let done = match (pass.run, ir) {
+        (Run::Cascade(run), Ir::Cascade(mut c)) => run(&mut c, cx).map(|report| (Ir::Cascade(c), report)),
+        (Run::Stages(run), Ir::Cascade(c)) => run(&c, cx).map(|(s, report)| (Ir::Stream(s), report)),
+        (Run::Stream(run), Ir::Stream(mut s)) => run(&mut s, cx).map(|report| (Ir::Stream(s), report)),
+        (Run::Tiles(run), Ir::Stream(s)) => run(&s, cx).map(|t| (Ir::Tile(t), Report::default())),
+        (Run::Tile(run), Ir::Tile(mut t)) => run(&mut t, cx).map(|report| (Ir::Tile(t), report)),
+        (Run::Lanes(run), Ir::Tile(t)) => {
+            let t = tile::verify(t).map_err(|e| broken(Level::Tile, e))?;
+            run(&t, cx).map(|l| (Ir::Lane(l), Report::default()))
         }
-        (Run::Stages(run), Ir::Cascade(c)) => {
-            let (s, report) = run(&c, cx).map_err(PassError::Refused)?;
-            (Ir::Stream(s), report)
-        }
-        (Run::Stream(run), Ir::Stream(mut s)) => {
-            let report = run(&mut s, cx).map_err(PassError::Refused)?;
-            (Ir::Stream(s), report)
-        }
-        (run, ir) => {
-            let takes = run.takes();
-            return Err(PassError::Level { pass: pass.name, takes, given: ir.level() });
-        }
+        (run, ir) => return Err(PassError::Level { pass: pass.name, takes: run.takes(), given: ir.level() }),
     };
-    out.verify().map_err(PassError::Broken)?;
+    let (out, report) = done.map_err(PassError::Refused)?;
+    out.verify().map_err(|e| broken(out.level(), e))?;
     Ok((out, report))
 }
 
-impl std::fmt::Display for PassError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+/// Runs the list from the level of `ir` on, up to the last pass that gives `to`; `observe` sees the result of every pass.
+pub fn lower(ir: Ir, to: Level, cx: &PassCx, observe: &mut dyn FnMut(&str, &Ir)) -> Result<Ir, PassError> {
+    let from = ir.level();
+    let wanted = |p: &&&'static Pass| {
+        let rewrites = matches!(p.run, Run::Cascade(_));
+        p.run.takes() >= from && p.run.gives() <= to && (cx.rewrite || !rewrites)
+    };
+    let mut ir = ir;
+    for pass in PIPELINE.iter().filter(wanted) {
+        ir = apply(pass, ir, cx)?.0;
+        observe(pass.name, &ir);
+    }
+    Ok(ir)
+}
+
+impl PassError {
+    /// The refusals; what is no fault of the kernel is a bug of the compiler.
+    pub fn refusals(self) -> Vec<Refusal> {
+        let (message, notes) = match self {
+            PassError::Refused(refusals) => return refusals,
+            PassError::Level { .. } => (format!("the order of the passes is wrong: {self}"), vec![]),
+            PassError::Broken { pass, level, errors } => (format!("the {level} is not valid after `{pass}`"), errors),
+        };
+        let origin = Origin { span: u32::MAX, ..Origin::default() };
+        let mut bug =
+            Refusal::new(Code::INTERNAL, &origin, format!("bug in the compiler, please report it: {message}"));
+        bug.notes = notes;
+        vec![bug]
+    }
+}
+
+impl fmt::Display for PassError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             PassError::Level { pass, takes, given } => write!(f, "`{pass}` takes a {takes}, not a {given}"),
             PassError::Refused(refusals) => {
                 let lines = refusals.iter().map(|r| format!("{}: {}", r.code.0, r.message));
                 f.write_str(&lines.collect::<Vec<_>>().join("\n"))
             }
-            PassError::Broken(errors) => {
+            PassError::Broken { errors, .. } => {
                 write!(f, "bug in the compiler, the result is not valid: {}", errors.join("; "))
             }
         }

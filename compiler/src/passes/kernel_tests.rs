@@ -3,7 +3,7 @@
 use super::promise::stream_passes;
 use super::split_kv::split_rank;
 use super::to_stream;
-use crate::cascade::{Cascade, Extent, Node, RankId};
+use crate::cascade::{Cascade, Extent, Node, Origin, RankId};
 use crate::check::{Options, check};
 use crate::diag::Refusal;
 use crate::interp::{self, Value};
@@ -164,7 +164,7 @@ fn split_kv() {
             for size in [1, 3, 100] {
                 let mut s = to_stream(&c).unwrap_or_else(|r| panic!("{:?}", messages(&r)));
                 let before = s.stages.len();
-                split_rank(&mut s, rank, size).unwrap_or_else(|r| panic!("{}", r.message));
+                split_rank(&mut s, rank, size, &Origin::default()).unwrap_or_else(|r| panic!("{}", r.message));
                 assert_eq!(stream::verify(&s), Ok(()), "{}", stream::print(&s));
                 assert_eq!(s.stages.len(), before + 1);
                 same_results(&c, &s).unwrap_or_else(|e| panic!("{name} {size}: {e}\n{}", stream::print(&s)));
@@ -183,7 +183,7 @@ fn split_kv_refuses() {
         ("P", 4, "`split_kv P`: no stage streams rank `P`"),
         ("M", 0, "`split_kv M = 0`: a span has at least one element"),
     ] {
-        assert_eq!(split_rank(&mut s, rank, size).map_err(|r| r.message), Err(message.to_string()));
+        assert_eq!(split_rank(&mut s, rank, size, &Origin::default()).map_err(|r| r.message), Err(message.to_string()));
     }
 }
 
@@ -215,14 +215,14 @@ fn promises() {
         |n: &str| format!("let N[b,p,m]: f32 = {n};\nO[b,p,f] = sum[m](N[b,p,m] * V[b,m,f]);\nassert passes(M) == 1;");
     let two = |code: &str, text: &str| {
         format!(
-            "{code}: `assert passes(M) == 1` fails: the kernel needs 2 passes{text}; barrier 1: `G` (line 7) is complete only after pass 1, and `O_acc` reads it"
+            "{code}: `assert passes(M) == 1` fails: the kernel needs 2 passes{text}; barrier 1: `G` (line 7) is complete only after pass 1, and `O` reads it"
         )
     };
     let cases = [
-        (weights("round(exp(S[b,p,m] - G[b,p]))"), two("A-PASS", ": `round(exp(S - G))` in `O_acc` rounds a running value, which cannot be repaired")),
-        (weights("exp(S[b,p,m] * G[b,p])"), two("A-PASS", ": `S * G` in `O_acc` multiplies a running value by a streamed one")),
-        (weights("exp(S[b,p,m] - G[b,p]) as bf16"), two("A-PASS", ": `exp(S - G) as bf16` in `O_acc` rounds a running value, which cannot be repaired")),
-        (weights("(S[b,p,m] - G[b,p]) * (S[b,p,m] - G[b,p])"), two("A-EXPAND", "; one pass is possible by expanding `S - G` in `O_acc`, which can cancel")),
+        (weights("round(exp(S[b,p,m] - G[b,p]))"), two("A-PASS", ": `round(exp(S - G))` in `O` rounds a running value, which cannot be repaired")),
+        (weights("exp(S[b,p,m] * G[b,p])"), two("A-PASS", ": `S * G` in `O` multiplies a running value by a streamed one")),
+        (weights("exp(S[b,p,m] - G[b,p]) as bf16"), two("A-PASS", ": `exp(S - G) as bf16` in `O` rounds a running value, which cannot be repaired")),
+        (weights("(S[b,p,m] - G[b,p]) * (S[b,p,m] - G[b,p])"), two("A-EXPAND", "; one pass is possible by expanding `S - G` in `O`, which can cancel")),
         (
             "out A: f32[B, P, M];
             let N[b,p,m]: f32 = exp(S[b,p,m] - G[b,p]);

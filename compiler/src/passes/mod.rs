@@ -33,20 +33,24 @@ mod terms;
 #[cfg(test)]
 mod tests;
 mod tiling;
+mod to_lanes;
 mod util;
 
 pub use brief::brief;
-pub use lower_cascade::{to_stream, to_stream_with};
+pub use lower_cascade::{lower_in_plain_terms, to_stream, to_stream_with, to_tile};
 pub use product::{Product, Terms};
 pub use range::Range;
 pub use stages::stages;
 pub(crate) use terms::difference;
-pub use tiling::to_tile;
 
 use crate::cascade::Cascade;
 use crate::diag::Refusal;
+use crate::lane::LaneKernel;
+use crate::schedule::Split;
 use crate::stream::Stream;
-pub use ir::{Ir, PassError, apply};
+use crate::target::CpuCaps;
+use crate::tile::{TileKernel, Verified};
+pub use ir::{Ir, Level, PassError, apply, lower};
 
 /// One pass.
 #[derive(Debug)]
@@ -70,12 +74,18 @@ pub enum Run {
     Stages(fn(&Cascade, &PassCx) -> Formed),
     /// L2 → L2.
     Stream(fn(&mut Stream, &PassCx) -> Result<Report, Vec<Refusal>>),
+    /// L2 → L3.
+    Tiles(fn(&Stream, &PassCx) -> Result<TileKernel, Vec<Refusal>>),
+    /// L3 → L3.
+    Tile(fn(&mut TileKernel, &PassCx) -> Result<Report, Vec<Refusal>>),
+    /// L3 → lane programs.
+    Lanes(fn(&Verified<TileKernel>, &PassCx) -> Result<LaneKernel, Vec<Refusal>>),
 }
 
 /// Stages with the report of how they were formed, or why they cannot be.
 pub type Formed = Result<(Stream, Report), Vec<Refusal>>;
 
-/// The passes in the order in which they run.
+/// The passes in the order in which they run, from the checked cascade to lane programs.
 pub const PIPELINE: &[&Pass] = &[
     &dce::PASS,
     &inline::PASS,
@@ -96,6 +106,10 @@ pub const PIPELINE: &[&Pass] = &[
     &stages::PASS,
     &fuse::PASS,
     &split_kv::PASS,
+    &tiling::PASS,
+    &tiling::REUSE,
+    &tiling::TIDY,
+    &to_lanes::PASS,
 ];
 
 /// What passes may assume beside their input.
@@ -105,16 +119,21 @@ pub struct PassCx {
     pub reassoc: bool,
     /// Largest body, in expression nodes, that INLINE may build.
     pub max_body: usize,
-    /// `split_kv M = 1024;` of the schedule: rank and elements a span.
-    pub split: Vec<(String, i64)>,
+    /// Spans that the schedule asks for.
+    pub splits: Vec<Split>,
     /// EXP2 may change the base of exponentials.
     pub base2: bool,
+    /// Run the rewrites of L1. Without them the result is the same, only slower; tests compare the two.
+    pub rewrite: bool,
+    /// The CPU that tiles and lanes are made for.
+    pub caps: CpuCaps,
 }
 
 impl PassCx {
     /// The licences that the kernel's attributes give.
     pub fn of(c: &Cascade) -> Self {
-        PassCx { reassoc: !c.attrs.strict, max_body: 20_000, split: vec![], base2: true }
+        let reassoc = !c.attrs.strict;
+        PassCx { reassoc, max_body: 20_000, splits: vec![], base2: true, rewrite: true, caps: CpuCaps::PORTABLE }
     }
 }
 
@@ -139,19 +158,12 @@ pub fn find(name: &str) -> Option<&'static Pass> {
 
 /// Runs the L1 part of the list.
 pub fn run_cascade_passes(c: &mut Cascade) -> Result<Report, Vec<Refusal>> {
-    let cx = PassCx::of(c);
-    run_cascade_passes_with(c, &cx)
-}
-
-/// [`run_cascade_passes`] with the licences and options of the caller.
-pub fn run_cascade_passes_with(c: &mut Cascade, cx: &PassCx) -> Result<Report, Vec<Refusal>> {
-    let mut all = Report::default();
+    let (cx, mut all) = (PassCx::of(c), Report::default());
     for pass in PIPELINE {
-        match pass.run {
-            Run::Cascade(run) => all.notes.extend(run(c, cx)?.notes),
-            Run::Stages(_) | Run::Stream(_) => break,
+        if let Run::Cascade(run) = pass.run {
+            all.notes.extend(run(c, &cx)?.notes);
+            debug_assert_eq!(crate::cascade::verify(c), Ok(()), "after {}", pass.name);
         }
-        debug_assert_eq!(crate::cascade::verify(c), Ok(()), "after {}", pass.name);
     }
     Ok(all)
 }

@@ -1,6 +1,6 @@
 //! Checks `assert passes(M) == n` against the fused stream, and says what stands in the way.
 
-use super::brief::brief;
+use super::brief::{brief_of_source, source_name};
 use super::fuse::Blocked;
 use super::stages::Defs;
 use super::terms::Poly;
@@ -146,7 +146,7 @@ fn too_many(
     for (i, b) in barriers.iter().filter(|b| b.pass > 1).enumerate() {
         let at = c.def(b.value).map_or(0, |n| n.origin.line);
         let line = if at > 0 { format!(" (line {at})") } else { String::new() };
-        let (value, reader) = (&c.tensor(b.value).name, &c.tensor(b.reader).name);
+        let (value, reader) = (source_name(c, b.value), source_name(c, b.reader));
         r.notes.push(format!(
             "barrier {}: `{value}`{line} is complete only after pass {}, and `{reader}` reads it",
             i + 1,
@@ -163,8 +163,8 @@ fn escape(c: &Cascade, barriers: &[Barrier], last: usize) -> Option<TensorId> {
 }
 
 fn blame(c: &Cascade, head: &str, b: &Blocked) -> Refusal {
-    let name = &c.tensor(b.reduction).name;
-    let factor = b.factor.as_ref().map_or(String::new(), |e| format!("`{}` ", brief(c, e)));
+    let name = source_name(c, b.reduction);
+    let factor = b.factor.as_ref().map_or(String::new(), |e| format!("`{}` ", brief_of_source(c, e)));
     if expands(c, b) {
         let text = format!("{head}; one pass is possible by expanding {factor}in `{name}`, which can cancel");
         let mut r = Refusal::new(Code::EXPAND, &b.origin, text);

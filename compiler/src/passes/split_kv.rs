@@ -11,6 +11,7 @@ use crate::cascade::{
     Cascade, Expr, Extent, Node, NodeId, Origin, OutIdx, Rank, RankId, Reduce, Tensor, TensorId, TensorKind,
 };
 use crate::diag::{Code, Refusal};
+use crate::schedule::Split;
 use crate::stream::{self, Acc, Place, Repair, Stage, Stream};
 use crate::types::{BinOp, DType, RedOp, UnOp};
 
@@ -24,16 +25,16 @@ pub(super) static PASS: Pass = Pass {
 
 fn run(s: &mut Stream, cx: &PassCx) -> Result<Report, Vec<Refusal>> {
     let mut report = Report::default();
-    for (rank, size) in &cx.split {
-        split_rank(s, rank, *size).map_err(|r| vec![r])?;
+    for Split { rank, size, origin, .. } in &cx.splits {
+        split_rank(s, rank, *size, origin).map_err(|r| vec![r])?;
         report.note(format!("SPLIT: rank `{rank}` in spans of {size}"));
     }
     Ok(report)
 }
 
-/// Splits the last stage that streams `rank`.
-pub fn split_rank(s: &mut Stream, rank: &str, size: i64) -> Result<(), Refusal> {
-    let no = |text: String| Refusal::new(Code::SCHEDULE, &Origin::default(), text);
+/// Splits the last stage that streams `rank`, as the entry `origin` of a schedule asks.
+pub fn split_rank(s: &mut Stream, rank: &str, size: i64, origin: &Origin) -> Result<(), Refusal> {
+    let no = |text: String| Refusal::new(Code::SCHEDULE, origin, text);
     let Some(r) = s.cascade.rank_by_name(rank) else {
         return Err(no(format!("`split_kv {rank}`: there is no rank `{rank}`")));
     };
@@ -46,6 +47,9 @@ pub fn split_rank(s: &mut Stream, rank: &str, size: i64) -> Result<(), Refusal> 
         Some(i) if streams(&s.stages[i]) > 1 => {
             let name = &s.stages[i].name;
             Err(no(format!("`split_kv {rank}`: stage `{name}` makes {} passes over it", streams(&s.stages[i]))))
+        }
+        Some(i) if s.stages[i].scan.is_some() => {
+            Err(no(format!("`split_kv {rank}`: stage `{}` steps through a recurrence", s.stages[i].name)))
         }
         Some(i) => match unsplittable(s, i, r) {
             Some(t) => Err(no(format!("`split_kv {rank}`: `{t}` is no sum, maximum or minimum of all elements"))),
@@ -65,7 +69,7 @@ fn unsplittable(s: &Stream, stage: usize, r: RankId) -> Option<String> {
     nodes.into_iter().find(bad).map(|n| s.cascade.tensor(n.out).name.clone())
 }
 
-struct Split<'a> {
+struct Splitter<'a> {
     s: &'a mut Stream,
     /// Rank of the spans.
     spans: RankId,
@@ -80,7 +84,7 @@ struct Split<'a> {
 fn split(s: &mut Stream, stage: usize, r: RankId, size: i64) {
     let spans = add_spans(&mut s.cascade, r, size);
     let k = s.stages[stage].passes.iter().position(|p| p.over.contains(&r)).unwrap_or(0);
-    let mut sp = Split { s, spans, partial: vec![], stored: vec![], copies: vec![] };
+    let mut sp = Splitter { s, spans, partial: vec![], stored: vec![], copies: vec![] };
     let first = sp.first_stage(stage, k, r, size);
     sp.second_stage(stage, k);
     sp.s.stages.insert(stage, first);
@@ -107,7 +111,7 @@ fn add_spans(c: &mut Cascade, r: RankId, size: i64) -> RankId {
     RankId(c.ranks.len() as u32 - 1)
 }
 
-impl Split<'_> {
+impl Splitter<'_> {
     /// Everything up to the split pass, for the elements of one span.
     fn first_stage(&mut self, stage: usize, k: usize, r: RankId, size: i64) -> Stage {
         let old = self.s.stages[stage].clone();

@@ -16,6 +16,12 @@ pub fn explain(s: &Stream, forms: &[Form]) -> String {
     for (i, g) in s.stages.iter().enumerate() {
         put_stage(&mut out, &s.cascade, i, g);
     }
+    out + &cascades(s, forms)
+}
+
+/// The cascades that passes with repairs are, Einsum for Einsum.
+pub fn cascades(s: &Stream, forms: &[Form]) -> String {
+    let mut out = String::new();
     for (i, g) in s.stages.iter().enumerate() {
         for (k, p) in g.passes.iter().enumerate().filter(|(_, p)| p.accs.iter().any(|a| a.repair.is_some())) {
             for form in forms {

@@ -16,7 +16,7 @@ mod tiled;
 mod verify;
 
 pub use def::*;
-pub use explain::{einsums, explain};
+pub use explain::{cascades, einsums, explain};
 pub use parse::parse;
 pub use print::print;
 pub use tiled::{Form, tiled};

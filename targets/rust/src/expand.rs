@@ -57,10 +57,11 @@ fn compile(
     diags: &mut Vec<Diagnostic>,
 ) -> Option<Vec<Vec<(CpuCaps, LaneKernel)>>> {
     let mut members = vec![];
+    let options = driver::Options::scheduled(kernel, "rust");
     for cascade in &kernel.members {
         let mut isas = vec![];
         for caps in ISAS {
-            match driver::lower(cascade, &caps, &driver::Options::default()) {
+            match driver::lower(cascade, &caps, &options) {
                 Ok(lowered) => isas.push((caps, lowered)),
                 Err(refusals) => {
                     diags.extend(refusals.iter().map(|r| r.diagnostic(&checked.spans)));

@@ -4,8 +4,9 @@
 use super::agrees;
 use crate::cascade::Cascade;
 use crate::check::{Options, check};
-use crate::driver::{self, Level};
+use crate::driver;
 use crate::interp::{random_inputs, run_cascade};
+use crate::passes::Ir;
 use crate::syntax::ast::{File, Item};
 use crate::syntax::parse_str;
 use crate::target::CpuCaps;
@@ -59,7 +60,7 @@ pub(super) fn compare_at(c: &Cascade, caps: &CpuCaps, shapes: &[&[(&str, i64)]])
     let mut tile = None;
     let options = driver::Options::default();
     driver::lower_observed(c, caps, &options, &mut |_, level| {
-        if let Level::Tile(k) = level {
+        if let Ir::Tile(k) = level {
             tile = Some(k.clone());
         }
     })

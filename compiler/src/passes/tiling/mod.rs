@@ -25,6 +25,9 @@ mod shared;
 mod tests;
 mod tidy;
 
+#[cfg(test)]
+use super::to_tile;
+use super::{PassCx, Report, Run};
 use crate::cascade::{Node, NodeId, OutIdx, RankId, TensorKind};
 use crate::diag::{Code, Refusal};
 use crate::stream::{Place, Stage, Stream};
@@ -38,8 +41,37 @@ type Res<T> = Result<T, Refusal>;
 /// What each rank variable stands for.
 type Env = BTreeMap<RankId, Expr>;
 
-/// Lowers a stream for a CPU with these properties.
-pub fn to_tile(s: &Stream, caps: &CpuCaps) -> Result<TileKernel, Vec<Refusal>> {
+/// Forms tile programs.
+pub(super) static PASS: super::Pass = super::Pass {
+    name: "tile",
+    summary: "lowers stages to loops over tiles for a CPU",
+    post: "L3; no statement reads outside a tensor",
+    run: Run::Tiles(form),
+};
+
+/// Tiles of disjoint lives share memory.
+pub(super) static REUSE: super::Pass = super::Pass {
+    name: "reuse",
+    summary: "tiles whose lives do not overlap share their memory",
+    post: "a tile may hold several values, one after the other",
+    run: Run::Tile(|k, _| each_stage(k, reuse::reuse)),
+};
+
+/// Clean-up.
+pub(super) static TIDY: super::Pass = super::Pass {
+    name: "tidy",
+    summary: "drops axes and tiles that nothing uses",
+    post: "every axis and tile is used",
+    run: Run::Tile(|k, _| each_stage(k, tidy::tidy)),
+};
+
+fn each_stage(k: &mut TileKernel, f: fn(TileStage) -> TileStage) -> Result<Report, Vec<Refusal>> {
+    k.stages = std::mem::take(&mut k.stages).into_iter().map(f).collect();
+    Ok(Report::default())
+}
+
+fn form(s: &Stream, cx: &PassCx) -> Result<TileKernel, Vec<Refusal>> {
+    let caps = &cx.caps;
     let (memory, workspace) = memory(s);
     let mut k = TileKernel { cascade: s.cascade.clone(), memory, workspace, stages: vec![] };
     let mut refusals = vec![];
@@ -114,7 +146,7 @@ fn stage(s: &Stream, caps: &CpuCaps, st: &Stage) -> Res<(TileStage, Vec<crate::c
     }
     t.out.body = t.close();
     let asserts = std::mem::take(&mut t.asserts);
-    Ok((tidy::tidy(reuse::reuse(t.out)), asserts))
+    Ok((t.out, asserts))
 }
 
 impl Tiler<'_> {

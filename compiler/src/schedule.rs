@@ -1,0 +1,123 @@
+//! Schedules of the source: which entries are read, by which targets, and what they choose.
+//!
+//! One entry is read today, `split_kv RANK = ELEMENTS;` for CPU targets. Guarantees that every entry is read, warned
+//! about, or an error; a schedule changes speed, never results.
+
+use crate::cascade::{Cascade, Origin};
+use crate::diag::{Code, Diagnostic, SpanTable, SrcSpan};
+use crate::syntax::ast::{SchedStmt, Schedule};
+
+/// `split_kv M = 1024;`: spans of a streamed rank that run in parallel.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Split {
+    /// Target of the schedule.
+    pub target: String,
+    /// The streamed rank.
+    pub rank: String,
+    /// Elements of a span.
+    pub size: i64,
+    /// The entry.
+    pub origin: Origin,
+}
+
+/// Names that a schedule may give as its target, from the general to the particular.
+const TARGETS: [&str; 4] = ["any", "cpu", "rust", "cranelift"];
+
+/// The splits that hold for a target: its own come before those for `cpu`, and those before `any`.
+pub fn for_target(splits: &[Split], target: &str) -> Vec<Split> {
+    let mut out: Vec<Split> = vec![];
+    for level in [target, "cpu", "any"] {
+        for s in splits.iter().filter(|s| s.target == level) {
+            if !out.iter().any(|o| o.rank == s.rank) {
+                out.push(s.clone());
+            }
+        }
+    }
+    out
+}
+
+/// Reads the schedules of a kernel; what is wrong with their entries is reported.
+pub fn read(
+    schedules: &[Schedule],
+    kernel: &Cascade,
+    spans: &mut SpanTable,
+    diags: &mut Vec<Diagnostic>,
+) -> Vec<Split> {
+    let mut out: Vec<Split> = vec![];
+    for (s, stmt) in schedules.iter().flat_map(|s| s.stmts.iter().map(move |stmt| (s, stmt))) {
+        if why_unread(s, stmt).is_some() {
+            continue;
+        }
+        match split(&s.target.name, stmt, kernel, spans) {
+            Err(d) => diags.push(*d),
+            Ok(new) => match out.iter().find(|o| o.target == new.target && o.rank == new.rank) {
+                None => out.push(new),
+                Some(first) => {
+                    let message = format!("rank `{}` is split twice on `{}`", new.rank, new.target);
+                    let d = Diagnostic::error(Code::SCHEDULE, stmt.span, message);
+                    diags.push(d.label(spans.get(first.origin.span), "first here"));
+                }
+            },
+        }
+    }
+    out
+}
+
+/// Warnings about the entries that nothing reads, and about schedules for targets that do not exist.
+pub fn unread(schedules: &[Schedule]) -> Vec<Diagnostic> {
+    let entries = schedules.iter().flat_map(|s| s.stmts.iter().map(move |stmt| (s, stmt)));
+    let entries = entries.filter_map(|(s, stmt)| {
+        let why = why_unread(s, stmt)?;
+        let message = format!("`{}` changes nothing: {why}", text(stmt));
+        Some(Diagnostic::warning(Code::SCHEDULE, stmt.span, message))
+    });
+    let empty = schedules.iter().filter(|s| s.stmts.is_empty()).map(|s| {
+        let message = format!("this schedule for `{}` is empty", s.kernel.name);
+        Diagnostic::warning(Code::SCHEDULE, s.kernel.span.to(s.target.span), message)
+    });
+    entries.chain(empty).collect()
+}
+
+/// Why nothing reads an entry, as the end of a sentence.
+fn why_unread(s: &Schedule, stmt: &SchedStmt) -> Option<String> {
+    let target = s.target.name.as_str();
+    if !TARGETS.contains(&target) {
+        return Some(format!("no target `{target}` reads schedules; those that do are {}", TARGETS.join(", ")));
+    }
+    if stmt.word.name != "split_kv" {
+        return Some(format!("no target reads `{}` yet", stmt.word.name));
+    }
+    let automatic = stmt.tokens.last().is_some_and(|(t, _)| t == "auto");
+    automatic.then(|| "`auto` is not chosen yet, only numbers are read".to_string())
+}
+
+fn text(stmt: &SchedStmt) -> String {
+    let words = stmt.tokens.iter().map(|(t, _)| t.as_str());
+    std::iter::once(stmt.word.name.as_str()).chain(words).collect::<Vec<_>>().join(" ")
+}
+
+/// `split_kv RANK = ELEMENTS`.
+fn split(target: &str, stmt: &SchedStmt, kernel: &Cascade, spans: &mut SpanTable) -> Result<Split, Box<Diagnostic>> {
+    let error = |span: SrcSpan, message: String| Box::new(Diagnostic::error(Code::SCHEDULE, span, message));
+    let [(rank, at), (equals, _), (size, size_at)] = &stmt.tokens[..] else { return Err(malformed(stmt)) };
+    if equals != "=" {
+        return Err(malformed(stmt));
+    }
+    if !kernel.ranks.iter().any(|r| r.name == *rank) {
+        let names: Vec<&str> = kernel.ranks.iter().map(|r| r.name.as_str()).collect();
+        let message = format!("`split_kv {rank}`: `{}` has no rank `{rank}`", kernel.name);
+        return Err(Box::new(error(*at, message).help(format!("its ranks are {}", names.join(", ")))));
+    }
+    let Some(size) = size.replace('_', "").parse().ok().filter(|n| *n >= 1) else {
+        return Err(error(*size_at, format!("`split_kv {rank} = {size}`: a span is a number of elements, at least 1")));
+    };
+    let line = u32::try_from(stmt.span.start.start().line).unwrap_or_default();
+    let origin = Origin { stmt: text(stmt), line, span: spans.add(stmt.span) };
+    Ok(Split { target: target.to_string(), rank: rank.clone(), size, origin })
+}
+
+fn malformed(stmt: &SchedStmt) -> Box<Diagnostic> {
+    let d = Diagnostic::error(Code::SCHEDULE, stmt.span, format!("`{}` cannot be read", text(stmt)))
+        .help("write `split_kv RANK = ELEMENTS;`, such as `split_kv M = 1024;`");
+    Box::new(d)
+}
