@@ -34,6 +34,7 @@ mod terms;
 mod tests;
 mod tiling;
 mod to_lanes;
+mod unroll;
 mod util;
 
 pub use brief::brief;
@@ -88,6 +89,7 @@ pub type Formed = Result<(Stream, Report), Vec<Refusal>>;
 /// The passes in the order in which they run, from the checked cascade to lane programs.
 pub const PIPELINE: &[&Pass] = &[
     &dce::PASS,
+    &unroll::PASS,
     &inline::PASS,
     &dce::PASS,
     &simplify::PASS,

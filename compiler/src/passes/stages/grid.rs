@@ -53,12 +53,25 @@ pub(super) fn is_populate(n: &Node) -> bool {
 /// Reductions that `node` reads, directly or through others, at its own left-hand variables.
 fn candidates(d: &Defs, node: &Node, key: TensorId) -> Vec<TensorId> {
     let mut found = vec![];
-    collect(d, node, &node.out_ranks(), key, &mut found);
+    collect(d, node, &node.out_ranks(), key, &mut found, &mut vec![]);
     found.sort_by_key(|t| d.position(*t));
     found
 }
 
-fn collect(d: &Defs, node: &Node, vars: &[RankId], key: TensorId, found: &mut Vec<TensorId>) {
+fn collect(
+    d: &Defs,
+    node: &Node,
+    vars: &[RankId],
+    key: TensorId,
+    found: &mut Vec<TensorId>,
+    seen: &mut Vec<(TensorId, bool, Vec<RankId>)>,
+) {
+    // A stored reduction and the map that copies it have the same tensor: the reduction tells them apart.
+    let visit = (node.out, node.reduce.is_some(), vars.to_vec());
+    if seen.contains(&visit) {
+        return;
+    }
+    seen.push(visit);
     let mut reads = vec![];
     for e in node.exprs() {
         e.walk(&mut |x| {
@@ -76,14 +89,14 @@ fn collect(d: &Defs, node: &Node, vars: &[RankId], key: TensorId, found: &mut Ve
         if here && own && n.reduce.is_some() && (!is_populate(n) || t == key) {
             if !found.contains(&t) {
                 found.push(t);
-                collect(d, n, vars, key, found);
+                collect(d, n, vars, key, found, seen);
             }
         } else if (!here || n.reduce.is_none()) && !is_populate(n) {
             // Evaluated where it is read: what it reads at grid points counts, if the grid ranks keep their names.
             let kept: Vec<_> =
                 plain_vars(n).into_iter().zip(&idx).filter(|(r, e)| **e == Expr::Var(*r)).map(|(r, _)| r).collect();
             let vars: Vec<_> = vars.iter().filter(|r| kept.contains(r)).copied().collect();
-            collect(d, n, &vars, key, found);
+            collect(d, n, &vars, key, found, seen);
         }
     }
 }

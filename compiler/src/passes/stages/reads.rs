@@ -221,10 +221,11 @@ fn operands(d: &Defs, n: &Node, idx: &[Expr]) -> Vec<Vec<RankId>> {
 
 fn operands_in(d: &Defs, e: &Expr, fresh: &mut u32, seen: &mut Vec<Expr>, out: &mut Vec<Vec<RankId>>) {
     e.children().into_iter().for_each(|c| operands_in(d, c, fresh, seen, out));
+    let key = anonymous(e);
     if let Expr::Read(t, idx) = e
-        && !seen.contains(e)
+        && !seen.contains(&key)
     {
-        seen.push(e.clone());
+        seen.push(key);
         match d.local(*t) {
             None => out.push(ranks_of(idx)),
             Some(n) => expand(n, idx, fresh).0.iter().for_each(|e| operands_in(d, e, fresh, seen, out)),
@@ -243,6 +244,11 @@ fn expand(n: &Node, idx: &[Expr], fresh: &mut u32) -> (Vec<Expr>, Vec<(RankId, R
         left.or_else(|| n.reduced().iter().position(|v| *v == r).map(|i| Expr::Var(inner[i].0)))
     };
     (n.exprs().map(|e| e.subst(&to)).collect(), inner)
+}
+
+/// The expression with all renamed ranks made one: reads that differ in them have the same operands.
+fn anonymous(e: &Expr) -> Expr {
+    e.subst(&|r| (r.0 > 1 << 20).then_some(Expr::Var(RankId(1 << 20))))
 }
 
 fn next(fresh: &mut u32) -> RankId {
