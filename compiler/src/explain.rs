@@ -11,6 +11,7 @@ use crate::diag::Refusal;
 use crate::driver::Options;
 use crate::passes::count::{count_passes, reduced_sets};
 use crate::passes::promise::stream_passes;
+use crate::passes::recurrence::classes;
 use crate::passes::{Ir, Level, PIPELINE, PassCx, PassError, Run, apply, to_stream_with};
 use crate::stream::{self, Form, Stream};
 use crate::target::CpuCaps;
@@ -22,6 +23,10 @@ pub fn explain(c: &Cascade, options: &Options) -> (String, Vec<Refusal>) {
     let mut out = title(c);
     section(&mut out, "As written", &nodes(c));
     section(&mut out, "Passes as written", &naive_passes(c));
+    let recurrences = recurrences(c);
+    if !recurrences.is_empty() {
+        section(&mut out, "Recurrences", &recurrences);
+    }
     let (rewritten, notes, end) = run_pipeline(c, &cx);
     section(&mut out, "Rewrites", &notes);
     let plain = PassCx { base2: false, ..cx };
@@ -37,6 +42,11 @@ pub fn explain(c: &Cascade, options: &Options) -> (String, Vec<Refusal>) {
             (out, refusals.unwrap_or_default())
         }
     }
+}
+
+/// The states with the classes of their updates.
+fn recurrences(c: &Cascade) -> Vec<String> {
+    classes(c).into_iter().map(|(t, class)| format!("{}: {}", c.tensor(t).name, class.describe())).collect()
 }
 
 /// The stages, and the cascades that their passes are. What is split is shown as it was before, too.

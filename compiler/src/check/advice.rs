@@ -5,9 +5,10 @@
 //! source cannot show.
 
 use super::elab::Elab;
-use crate::cascade::{Cascade, Expr, Node, OutIdx, RankId, TensorId};
+use crate::cascade::{Expr, Node, OutIdx, RankId, TensorId};
 use crate::diag::{Code, Diagnostic, SrcSpan};
-use crate::types::{BinOp, RedOp, UnOp, ValueType};
+use crate::passes::recurrence::{Degree, Degrees, coupled_states};
+use crate::types::ValueType;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Where `where` predicates look elements up.
@@ -77,13 +78,13 @@ impl Elab<'_> {
                 OutIdx::Var(_) | OutIdx::At(_) => None,
             });
             let Some(rank) = iterative else { continue };
-            let degrees = degrees(&self.c.nodes[..i], &coupled[&n.out]);
-            if degree(&n.body, &degrees) < Degree::Nonlinear {
+            let degrees = Degrees::of(&self.c.nodes[..i], &coupled[&n.out]);
+            if degrees.degree(&n.body) < Degree::Nonlinear {
                 continue;
             }
             let (name, rank) = (&self.c.tensor(n.out).name, &self.c.ranks[rank.index()].name);
             let message = format!("the update of `{name}` is not linear in `{name}`: it is sequential over {rank}");
-            let note = format!("`{}` is what is not linear", self.text(culprit(&n.body, &degrees)));
+            let note = format!("`{}` is what is not linear", self.text(degrees.culprit(&n.body)));
             let help = format!(
                 "an update such as `a * {name} + b`, where `a` and `b` do not read it, can be computed in chunks"
             );
@@ -91,82 +92,4 @@ impl Elab<'_> {
         }
         out
     }
-}
-
-/// How a value depends on a state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Degree {
-    /// Not at all.
-    Free,
-    /// As `a · state + b`.
-    Affine,
-    /// In any other way.
-    Nonlinear,
-}
-
-type Degrees = BTreeMap<TensorId, Degree>;
-
-/// For each state, the states that depend on it and that it depends on, itself among them.
-fn coupled_states(c: &Cascade) -> BTreeMap<TensorId, BTreeSet<TensorId>> {
-    let states: BTreeSet<TensorId> = c.nodes.iter().filter(|n| n.is_stateful()).map(|n| n.out).collect();
-    let mut below: BTreeMap<TensorId, BTreeSet<TensorId>> = BTreeMap::new();
-    // States are read before they are defined, so one sweep does not reach everything.
-    let mut grown = true;
-    while std::mem::take(&mut grown) {
-        for n in &c.nodes {
-            let reads: BTreeSet<TensorId> = n.exprs().flat_map(Expr::reads).collect();
-            let through: BTreeSet<TensorId> = reads.iter().filter_map(|t| below.get(t)).flatten().copied().collect();
-            let own = reads.into_iter().filter(|t| states.contains(t));
-            let known = below.entry(n.out).or_default();
-            let before = known.len();
-            known.extend(own.chain(through));
-            grown |= known.len() > before;
-        }
-    }
-    let depends = |a: &TensorId, b: &TensorId| below.get(a).is_some_and(|s| s.contains(b));
-    let group = |s: &TensorId| states.iter().filter(|t| *t == s || depends(s, t) && depends(t, s)).copied().collect();
-    states.iter().map(|s| (*s, group(s))).collect()
-}
-
-/// How what `nodes` define depends on `states`.
-fn degrees(nodes: &[Node], states: &BTreeSet<TensorId>) -> Degrees {
-    let mut out: Degrees = states.iter().map(|t| (*t, Degree::Affine)).collect();
-    for n in nodes.iter().filter(|n| !states.contains(&n.out)) {
-        let linear = n.reduce.as_ref().is_none_or(|r| r.op == RedOp::Sum);
-        let mut d = degree(&n.body, &out);
-        if d > Degree::Free && !linear || n.fold.iter().chain(&n.dom).any(|e| degree(e, &out) > Degree::Free) {
-            d = Degree::Nonlinear;
-        }
-        out.insert(n.out, d);
-    }
-    out
-}
-
-fn degree(e: &Expr, of: &Degrees) -> Degree {
-    let any = |es: &[&Expr]| {
-        let free = es.iter().all(|e| degree(e, of) == Degree::Free);
-        if free { Degree::Free } else { Degree::Nonlinear }
-    };
-    match e {
-        Expr::Int(_) | Expr::Float(_) | Expr::Bool(_) | Expr::Var(_) | Expr::Extent(_) | Expr::Scalar(_) => {
-            Degree::Free
-        }
-        Expr::Read(t, idx) => any(&idx.iter().collect::<Vec<_>>()).max(of.get(t).copied().unwrap_or(Degree::Free)),
-        Expr::Unary(UnOp::Neg, a) => degree(a, of),
-        Expr::Unary(_, a) | Expr::Cast(_, a) => any(&[a]),
-        Expr::Binary(BinOp::Add | BinOp::Sub, a, b) => degree(a, of).max(degree(b, of)),
-        Expr::Binary(BinOp::Mul, a, b) => match (degree(a, of), degree(b, of)) {
-            (Degree::Free, d) | (d, Degree::Free) => d,
-            _ => Degree::Nonlinear,
-        },
-        Expr::Binary(BinOp::Div, a, b) => degree(a, of).max(any(&[b])),
-        Expr::Binary(_, a, b) => any(&[a, b]),
-        Expr::Select(c, a, b) => degree(a, of).max(degree(b, of)).max(any(&[c])),
-    }
-}
-
-/// The innermost part that is not linear.
-fn culprit<'e>(e: &'e Expr, of: &Degrees) -> &'e Expr {
-    let inner = e.children().into_iter().find(|x| degree(x, of) == Degree::Nonlinear);
-    inner.map_or(e, |x| culprit(x, of))
 }

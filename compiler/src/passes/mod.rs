@@ -24,6 +24,7 @@ mod maxdefer;
 mod product;
 pub mod promise;
 mod range;
+pub mod recurrence;
 pub(crate) mod repair_check;
 mod separate;
 mod simplify;
