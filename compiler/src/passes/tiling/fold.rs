@@ -186,7 +186,11 @@ impl Tiler<'_> {
         let (Some(lane), a) = (lane, self.left_operand(&s.a, &a_conds, k, &rows)) else { return Ok(false) };
         let b = self.right_operand(&mut s, &b_conds, k, lane);
         s.outer.append(&mut s.scale);
-        self.contract(l, k, a, b, s.outer);
+        if l.conds.is_empty() {
+            self.contract(l, k, a, b, s.outer);
+        } else {
+            self.guarded(l, k, a, b, s.outer)?;
+        }
         Ok(true)
     }
 

@@ -4,6 +4,7 @@
 //! tensor, or a refusal that names the statement.
 
 mod axes;
+mod finite;
 mod fold;
 mod generic;
 mod held;

@@ -400,21 +400,37 @@ fn kinds_of_kernels() {
     }
 }
 
-/// Garbage where nothing is visible must not reach the result.
+/// Garbage at keys that a row masks must not reach its result, whichever rows of its tile see them.
 #[test]
 fn masked_elements_are_selected_away() {
-    let poison = |inputs: &mut Tensors| {
-        for name in ["k", "v"] {
-            let t = inputs.get_mut(name).expect("an input");
-            let row = t.shape[3];
-            let (m, n) = (t.shape[2], t.data.len());
-            // The first two keys and the last are invisible.
-            let key = |i: &usize| i / row % m.max(1);
-            (0..n).filter(|i| key(i) < 2 || key(i) + 1 == m).for_each(|i| t.data[i] = f64::NAN);
+    for garbage in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+        let poison = |inputs: &mut Tensors| {
+            for name in ["k", "v"] {
+                let t = inputs.get_mut(name).expect("an input");
+                let row = t.shape[3];
+                let (m, n) = (t.shape[2], t.data.len());
+                // The first two keys and the last are invisible.
+                let key = |i: &usize| i / row % m.max(1);
+                (0..n).filter(|i| key(i) < 2 || key(i) + 1 == m).for_each(|i| t.data[i] = garbage);
+            }
+        };
+        let text = attention("(m < M - 1) (m >= 2)");
+        check_with(&text, &["B=1 H=1 G=1 P=5 M=9", "B=1 H=1 G=1 P=5 M=97"], &poison);
+        // Later rows see the last keys, earlier ones of the same tile do not.
+        let last = |inputs: &mut Tensors| {
+            for name in ["k", "v"] {
+                let t = inputs.get_mut(name).expect("an input");
+                let (m, row) = (t.shape[2], t.shape[3]);
+                (0..t.data.len()).filter(|i| (i / row) % m + 2 >= m).for_each(|i| t.data[i] = garbage);
+            }
+        };
+        for pred in ["(m <= p)", "(m <= p) (p - m < 3)", "(m < len[b] || m == p)"] {
+            let text = attention(pred);
+            for text in [text.replace("in v f32", "in v bf16"), text] {
+                check_with(&text, &["B=1 H=1 G=1 P=7 M=7", "B=1 H=2 G=1 P=70 M=70"], &last);
+            }
         }
-    };
-    let text = attention("(m < M - 1) (m >= 2)");
-    check_with(&text, &["B=1 H=1 G=1 P=5 M=9", "B=1 H=1 G=1 P=5 M=97"], &poison);
+    }
 }
 
 #[test]
