@@ -93,9 +93,14 @@ fn visit(
     }
 }
 
+/// Vectors of a state's row in a scan: enough independent sums to hide the latency of one, and a state of 128 rows
+/// stays in the first-level cache.
+const SCAN_VECTORS: i64 = 4;
+
 /// Lanes at a time: no more vectors than a constant extent needs.
-pub(super) fn lane_tile(c: &Cascade, caps: &CpuCaps, r: RankId) -> Tile {
-    let (all, lanes) = (caps.lane_tile(), caps.lanes as i64);
+pub(super) fn lane_tile(c: &Cascade, caps: &CpuCaps, r: RankId, scan: bool) -> Tile {
+    let lanes = caps.lanes as i64;
+    let all = if scan { caps.lane_tile().max(SCAN_VECTORS * lanes) } else { caps.lane_tile() };
     Tile::Fixed(match c.ranks[r.index()].extent {
         Extent::Const(n) => ((n + lanes - 1) / lanes * lanes).clamp(lanes, all),
         Extent::Free | Extent::Derived(_) => all,

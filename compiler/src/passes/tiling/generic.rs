@@ -55,7 +55,7 @@ impl Tiler<'_> {
     }
 
     /// Moves what depends on fewer axes than the fold, and is dear or gathers along the lanes, into tiles.
-    fn parts(&mut self, e: &Expr, fold_axes: usize) -> Expr {
+    pub(super) fn parts(&mut self, e: &Expr, fold_axes: usize) -> Expr {
         let axes = self.out.tile_axes(e);
         let lanes = axes.iter().any(|a| self.out.axis(*a).lane);
         let mut reads = false;

@@ -20,6 +20,8 @@ mod ranges_tests;
 mod repair;
 mod reuse;
 mod scan;
+#[cfg(test)]
+mod scan_tests;
 mod scope;
 mod shared;
 #[cfg(test)]
@@ -131,7 +133,7 @@ fn stage(s: &Stream, caps: &CpuCaps, st: &Stage) -> Res<(TileStage, Vec<crate::c
     let mut grid = Env::new();
     for r in &st.grid {
         let is_lane = lane == Some(*r);
-        let tile = if is_lane { axes::lane_tile(&s.cascade, caps, *r) } else { Tile::One };
+        let tile = if is_lane { axes::lane_tile(&s.cascade, caps, *r, st.scan.is_some()) } else { Tile::One };
         let a = t.new_axis(*r, tile, is_lane);
         t.out.grid.push(a);
         grid.insert(*r, Expr::Coord(a));

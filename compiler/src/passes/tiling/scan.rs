@@ -163,6 +163,8 @@ impl Tiler<'_> {
             _ => value,
         };
         let value = self.masked(value, &conds, absent);
+        // What depends on fewer axes than the state, a gate or a gathered row, is evaluated once.
+        let value = self.parts(&value, self.out.buf(dst).axes.len());
         self.emit(Stmt::Map { dst, op: None, value });
         Ok(())
     }
