@@ -2,4 +2,6 @@
 
 pub mod generator;
 pub mod launch;
+pub mod oracle;
+pub mod systems;
 pub mod vectors;

@@ -124,7 +124,7 @@ fn examples() {
 /// Every recurrence of the library steps through its generations with the results of the cascade.
 #[test]
 fn recurrences_of_the_library() {
-    let (mut failures, mut done) = (vec![], 0);
+    let (mut failures, mut refused, mut done) = (vec![], vec![], 0);
     for (_, text) in crate::library::FILES {
         // Small heads: the interpreters take every element one by one.
         let text = &text.replace("= 128;", "= 3;").replace("= 64", "= 3").replace("N = 128", "N = 3");
@@ -140,10 +140,15 @@ fn recurrences_of_the_library() {
                     let same = same_results_in(c, &s, 0..3, &[2]);
                     failures.extend(same.err().map(|e| format!("{}: {e}\n{}", c.name, stream::print(&s))));
                 }
+                // A search whose lists follow from each other: scans and selections would have to take turns.
+                Err(r) if messages(&r) == ["U-TARGET: the stages of this kernel depend on each other in a circle"] => {
+                    refused.push(c.name.clone());
+                }
                 Err(r) => failures.push(format!("{}: {:?}", c.name, messages(&r))),
             }
         }
     }
+    assert_eq!(refused, ["hierarchical_search"]);
     assert!(failures.is_empty(), "{} of {done}\n{}", failures.len(), failures.join("\n\n"));
     assert!(done >= 18, "{done}");
 }
@@ -262,13 +267,11 @@ fn shape(s: &Stream) -> String {
         .join(" ")
 }
 
-/// Every kernel of the library has the stages that it should have.
+/// Every kernel of the library has the stages that `stages/library.txt` says; `EINATTN_BLESS=1` writes the file.
 #[test]
 fn library() {
-    let want: BTreeMap<&str, &str> =
-        include_str!("stages/library.txt").lines().filter_map(|l| l.split_once(": ")).collect();
-    let (mut wrong, mut seen) = (vec![], 0);
-    for (file, text) in crate::library::FILES.iter().filter(|(f, _)| *f != "prelude.attn") {
+    let mut lines = vec![];
+    for (_, text) in crate::library::FILES.iter().filter(|(f, _)| *f != "prelude.attn") {
         let all = cascades(text, None, &[]);
         let mut first: Vec<&Cascade> = all.iter().collect();
         first.dedup_by_key(|c| c.name.clone());
@@ -277,12 +280,17 @@ fn library() {
                 Ok(s) => shape(&s),
                 Err(r) => format!("{:?}", messages(&r)),
             };
-            seen += 1;
-            if want.get(c.name.as_str()) != Some(&got.as_str()) {
-                wrong.push(format!("{file} {}: {got}", c.name));
-            }
+            lines.push(format!("{}: {got}\n", c.name));
         }
     }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    assert_eq!(seen, want.len());
+    lines.sort();
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/passes/stages/library.txt");
+    if std::env::var_os("EINATTN_BLESS").is_some() {
+        std::fs::write(path, lines.concat()).expect("the file can be written");
+    }
+    let stored = std::fs::read_to_string(path).expect("a readable file");
+    let stored: Vec<&str> = stored.split_inclusive('\n').collect();
+    let wrong: Vec<&String> = lines.iter().filter(|l| !stored.contains(&l.as_str())).collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    assert_eq!(stored.len(), lines.len());
 }

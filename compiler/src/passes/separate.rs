@@ -7,6 +7,7 @@ use super::stages::Defs;
 use super::terms::Poly;
 use crate::cascade::{Expr, RankId, TensorId};
 use crate::types::{BinOp, RedOp, UnOp};
+use std::collections::BTreeSet;
 
 /// The factor that blocks a separation.
 #[derive(Clone, Debug, PartialEq)]
@@ -75,16 +76,18 @@ impl Separator<'_> {
         Err(Stuck { factor: e.clone(), why })
     }
 
-    /// True if the value depends on a running accumulator.
+    /// True if the value depends on a running accumulator. Every intermediate is looked at once, however often it is read.
     pub(super) fn runs(&self, e: &Expr) -> bool {
-        let mut found = false;
-        e.walk(&mut |x| {
-            if let Expr::Read(t, _) = x {
-                found |= self.running.contains(t)
-                    || self.d.local(*t).is_some_and(|n| !self.running.contains(t) && n.exprs().any(|e| self.runs(e)));
+        let (mut rest, mut seen) = (e.reads(), BTreeSet::new());
+        while let Some(t) = rest.pop() {
+            if self.running.contains(&t) {
+                return true;
             }
-        });
-        found
+            if let Some(n) = self.d.local(t).filter(|_| seen.insert(t)) {
+                n.exprs().for_each(|e| rest.extend(e.reads()));
+            }
+        }
+        false
     }
 
     /// True if the value depends on the streamed element.

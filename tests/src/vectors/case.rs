@@ -139,8 +139,9 @@ impl Case {
 }
 
 /// The file of the library that holds a kernel, without its other kernels, and the kernel.
-fn library_kernel(name: &str) -> Option<(File, Kernel)> {
-    for (_, text) in library::FILES {
+pub fn library_kernel(name: &str) -> Option<(File, Kernel)> {
+    let head = format!("kernel {name} {{");
+    for (_, text) in library::FILES.iter().filter(|(_, text)| text.contains(&head)) {
         let (mut file, _) = parse_str(text);
         let is_it = |i: &Item| matches!(i, Item::Kernel(k) if k.name.name == name);
         let found = file.items.iter().find_map(|i| match i {

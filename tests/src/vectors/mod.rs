@@ -12,7 +12,7 @@ mod load;
 mod macro_made;
 mod report;
 
-pub use case::{Case, Plan, suite};
+pub use case::{Case, Plan, library_kernel, suite};
 pub use cranelift::Cranelift;
 pub use judge::{Verdict, compare, interpreter_bound, naive_bound};
 pub use load::{folder, read_tensors};

@@ -119,12 +119,13 @@ impl<'a> Defs<'a> {
         self.by_tensor[t.index()]
     }
 
-    /// The node that defines the intermediate `t`; `None` for everything that is in memory anyway.
+    /// The node that defines the intermediate `t`; `None` for everything that is in memory anyway, and for states: a scan holds
+    /// them, and what is below a state reads the state again.
     pub(in crate::passes) fn local(&self, t: TensorId) -> Option<&'a Node> {
         if self.c.tensor(t).kind != TensorKind::Let || self.hidden.contains(&t) {
             return None;
         }
-        self.position(t).map(|i| &self.c.nodes[i])
+        self.position(t).map(|i| &self.c.nodes[i]).filter(|n| !n.is_stateful())
     }
 }
 

@@ -192,7 +192,7 @@ impl<'a> Finder<'a> {
 
     /// The node of an intermediate that is evaluated where it is read.
     fn local(&self, t: TensorId) -> Option<&'a Node> {
-        self.d.local(t).filter(|n| !n.is_stateful() && !self.stored.contains(&t))
+        self.d.local(t).filter(|_| !self.stored.contains(&t))
     }
 
     fn generation_position(&self, state: TensorId) -> Option<usize> {
