@@ -255,4 +255,17 @@ impl RedOp {
             RedOp::ArgMax | RedOp::TopK => None,
         }
     }
+
+    /// The operator between two values that it folds with.
+    pub fn binary(self) -> Option<BinOp> {
+        match self {
+            RedOp::Sum => Some(BinOp::Add),
+            RedOp::Prod => Some(BinOp::Mul),
+            RedOp::Max => Some(BinOp::Max),
+            RedOp::Min => Some(BinOp::Min),
+            RedOp::Any => Some(BinOp::Or),
+            RedOp::All => Some(BinOp::And),
+            RedOp::ArgMax | RedOp::TopK => None,
+        }
+    }
 }

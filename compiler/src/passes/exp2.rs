@@ -115,8 +115,14 @@ fn base_2(e: &Expr, t: TensorId) -> Expr {
     if let Some(read) = log2_read(e, t) {
         return read.clone();
     }
+    let is_read = |e: &Expr| matches!(e, Expr::Read(x, _) if *x == t);
+    let in_units = |e: &Expr| if is_read(e) { e.clone() } else { scaled(&base_2(e, t), LOG2_E, &[]) };
     match e {
-        Expr::Read(x, _) if *x == t => Expr::bin(BinOp::Mul, e.clone(), Expr::Float(LN_2)),
+        // A join stays one join for all readers: `max(G, c)` is `max(G', c · log2 e) · ln 2`.
+        Expr::Binary(op @ (BinOp::Max | BinOp::Min), a, b) if is_read(a) || is_read(b) => {
+            Expr::bin(BinOp::Mul, Expr::bin(*op, in_units(a), in_units(b)), Expr::Float(LN_2))
+        }
+        _ if is_read(e) => Expr::bin(BinOp::Mul, e.clone(), Expr::Float(LN_2)),
         _ => e.map_children(&mut |x| base_2(x, t)),
     }
 }

@@ -250,14 +250,18 @@ fn promises() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
 }
 
-/// Stages, grids and passes of one kernel: `o[b,h,p]|m:3` has one pass over m with three accumulators, `o[b,h,f]~t:2` a
-/// scan over t with two states.
+/// Stages, grids and passes of one kernel: `o[b,h,p]|m:3` has one pass over m with three accumulators, `|m:3+2` one in
+/// which two of them have initial values, `o[b,h,f]~t:2` a scan over t with two states.
 fn shape(s: &Stream) -> String {
     let c = &s.cascade;
     let vars =
         |ranks: &[RankId]| ranks.iter().map(|r| c.ranks[r.index()].name.to_lowercase()).collect::<Vec<_>>().join(",");
-    let passes =
-        |g: &Stage| g.passes.iter().map(|p| format!("|{}:{}", vars(&p.over), p.accs.len())).collect::<String>();
+    let started = |p: &stream::Pass| match p.accs.iter().filter(|a| a.init.is_some()).count() {
+        0 => String::new(),
+        n => format!("+{n}"),
+    };
+    let pass = |p: &stream::Pass| format!("|{}:{}{}", vars(&p.over), p.accs.len(), started(p));
+    let passes = |g: &Stage| g.passes.iter().map(pass).collect::<String>();
     let scan =
         |g: &Stage| g.scan.iter().map(|s| format!("~{}:{}", vars(&[s.rank]), s.carries.len())).collect::<String>();
     s.stages

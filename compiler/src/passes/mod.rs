@@ -14,6 +14,9 @@ mod exp2;
 mod expand;
 pub mod facts;
 pub mod fuse;
+mod initial;
+#[cfg(test)]
+mod initial_tests;
 mod inline;
 mod ir;
 #[cfg(test)]
@@ -108,6 +111,7 @@ pub const PIPELINE: &[&Pass] = &[
     &dce::PASS,
     &stages::PASS,
     &fuse::PASS,
+    &initial::PASS,
     &split_kv::PASS,
     &tiling::PASS,
     &tiling::REUSE,

@@ -38,6 +38,41 @@ pub(super) fn verify_repair(d: &Defs, n: &Node, op: RedOp, running: &[TensorId],
     valid >= NEEDED
 }
 
+/// True if `repair` carries the value `e` of running drivers to its value after they moved: what may be the initial
+/// value of the accumulator.
+pub(super) fn carries(d: &Defs, running: &[TensorId], repair: &Repair, e: &Expr) -> bool {
+    let mut valid = 0;
+    for round in 0..ROUNDS {
+        let at = |moved: bool, e: &Expr| {
+            Eval { d, running, round, x: 0, moved, streamed: vec![], inner: vec![], element: 0 }.num(e)
+        };
+        let (old, new) = (at(false, repair.expr()), at(true, repair.expr()));
+        let (a, b) = (apply(repair, at(false, e), old, new), at(true, e));
+        if !a.is_finite() || !b.is_finite() {
+            continue;
+        }
+        if (a - b).abs() > 1e-7 * (a.abs() + b.abs()).max(1e-6) {
+            return false;
+        }
+        valid += 1;
+    }
+    valid >= NEEDED
+}
+
+/// True if `e` is `identity` whatever the drivers are, once the expression `c` has the value `at`.
+pub(super) fn vanishes(d: &Defs, running: &[TensorId], e: &Expr, c: &Expr, at: f64, identity: f64) -> bool {
+    let e = replaced(e, c, &Expr::Float(at));
+    (0..ROUNDS).all(|round| {
+        let streamed = vec![];
+        let eval = Eval { d, running, round, x: 0, moved: false, streamed, inner: vec![], element: 0 };
+        eval.num(&e) == identity
+    })
+}
+
+fn replaced(e: &Expr, old: &Expr, new: &Expr) -> Expr {
+    if e == old { new.clone() } else { e.map_children(&mut |x| replaced(x, old, new)) }
+}
+
 /// True if the repair's expression is finite while the given accumulators still have their identity.
 pub(super) fn finite_at_identity(d: &Defs, running: &[(TensorId, f64)], e: &Expr) -> bool {
     let at = e_with(e, running);

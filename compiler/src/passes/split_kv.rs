@@ -208,7 +208,7 @@ impl Splitter<'_> {
         let n = self.s.cascade.nodes[a.node.index()].clone();
         let to = self.partial.iter().find(|(t, _)| *t == n.out).map_or(n.out, |(_, to)| *to);
         let n = self.redirect_node(&n, to, spanned);
-        let repair = a.repair.as_ref().map(|r| with_expr(r, self.redirect(r.expr())));
+        let repair = a.repair.as_ref().map(|r| r.map(&mut |e| self.redirect(e)));
         // Initial values of the split pass enter in the second stage.
         let init = if spanned { None } else { a.init.as_ref().map(|e| self.redirect(e)) };
         Acc { node: self.push(n), repair, init }
@@ -293,14 +293,6 @@ impl Splitter<'_> {
             }
         });
         all.into_iter().reduce(|a, b| Expr::bin(BinOp::And, a, b))
-    }
-}
-
-fn with_expr(r: &Repair, e: Expr) -> Repair {
-    match r {
-        Repair::MulExp { base2, .. } => Repair::MulExp { base2: *base2, w: e },
-        Repair::MulRatio { .. } => Repair::MulRatio { v: e },
-        Repair::Add { .. } => Repair::Add { delta: e },
     }
 }
 

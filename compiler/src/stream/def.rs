@@ -125,6 +125,15 @@ impl Repair {
             Repair::MulExp { w: e, .. } | Repair::MulRatio { v: e } | Repair::Add { delta: e } => e,
         }
     }
+
+    /// The same repair over another expression.
+    pub fn map(&self, f: &mut impl FnMut(&Expr) -> Expr) -> Repair {
+        match self {
+            Repair::MulExp { base2, w } => Repair::MulExp { base2: *base2, w: f(w) },
+            Repair::MulRatio { v } => Repair::MulRatio { v: f(v) },
+            Repair::Add { delta } => Repair::Add { delta: f(delta) },
+        }
+    }
 }
 
 /// Which generation of a state a read sees.

@@ -7,7 +7,7 @@
 //! Names follow the structure alone. The base of a maximum is `M`, of a minimum `MI`, of a sum `D`, or `N` and the
 //! names of the operands it sums. Prefixes: `B` a block of a tensor, `L` a reduction inside a block, `SL` one that uses
 //! the running drivers, `R` running, `PR` the factor of a repair, `SP` repaired, `G` over all blocks, `PL` a block's
-//! factor, `S` a sum over all blocks. The map that several accumulators share is `SLN`.
+//! factor, `S` a sum over all blocks, `A` without the initial value. The map that several accumulators share is `SLN`.
 
 use super::{Acc, Pass, Place, Repair, Stage, Stream};
 use crate::cascade::{Cascade, Expr, Extent, Node, Origin, OutIdx, Rank, RankId, Reduce, Tensor, TensorId, TensorKind};
@@ -191,15 +191,15 @@ impl Tiler<'_> {
         }
         let all: Vec<(&Acc, &Node)> = p.accs.iter().zip(&old).collect();
         let (driven, plain): (Vec<_>, Vec<_>) = all.into_iter().partition(|(a, _)| a.repair.is_some());
-        for (_, n) in &plain {
+        for (a, n) in &plain {
             let body = self.block(&n.body);
             self.local(n, body);
-            self.total(n, None);
+            self.total(a, n, None);
         }
         driven.iter().for_each(|(_, n)| self.driven_local(n));
         let factors: Vec<_> = driven.iter().map(|(a, n)| self.factor(a, n)).collect();
-        for ((_, n), factor) in driven.iter().zip(factors) {
-            self.total(n, factor);
+        for ((a, n), factor) in driven.iter().zip(factors) {
+            self.total(a, n, factor);
         }
     }
 
@@ -419,7 +419,7 @@ impl Tiler<'_> {
     }
 
     /// `RX[m1+1] = SLX ⊕ SPX`, or `SX = ⊕ SLX · PL`.
-    fn total(&mut self, n: &Node, factor: Option<(bool, Expr)>) {
+    fn total(&mut self, a: &Acc, n: &Node, factor: Option<(bool, Expr)>) {
         let Some(s) = self.state(n) else { return };
         let (local, total, at, base) = (s.local, s.total, s.at, s.base.clone());
         let op = n.reduce.as_ref().map_or(RedOp::Sum, |r| r.op);
@@ -437,12 +437,7 @@ impl Tiler<'_> {
         };
         let mut vars = n.vars.clone();
         if self.form == Form::Split {
-            let body = moved(here(local));
-            self.push(total, vars, Some(op), body, vec![], n);
-            if let Some(r) = self.c.nodes.last_mut().and_then(|n| n.reduce.as_mut()) {
-                r.over = vec![self.m1];
-            }
-            return;
+            return self.combine(a, n, total, moved(here(local)));
         }
         let mut before = here(total);
         if factor.is_some() {
@@ -456,15 +451,23 @@ impl Tiler<'_> {
         }
         vars.insert(at, OutIdx::Next(self.m1));
         let (first, second) = if factor.is_some() { (here(local), before) } else { (before, here(local)) };
-        let body = match op {
-            RedOp::Max => Expr::bin(BinOp::Max, first, second),
-            RedOp::Min => Expr::bin(BinOp::Min, first, second),
-            RedOp::Prod => Expr::bin(BinOp::Mul, first, second),
-            RedOp::Any => Expr::bin(BinOp::Or, first, second),
-            RedOp::All => Expr::bin(BinOp::And, first, second),
-            RedOp::Sum | RedOp::ArgMax | RedOp::TopK => Expr::bin(BinOp::Add, first, second),
-        };
+        let body = Expr::bin(op.binary().unwrap_or(BinOp::Add), first, second);
         self.push(total, vars, None, body, vec![], n);
+    }
+
+    /// All blocks of the split form at once; the initial value, for the final drivers, joins them here.
+    fn combine(&mut self, a: &Acc, n: &Node, total: TensorId, body: Expr) {
+        let name = self.c.tensor(total).name.clone();
+        let all = if a.init.is_some() { self.like(n.out, &format!("A{name}"), None) } else { total };
+        let op = n.reduce.as_ref().map_or(RedOp::Sum, |r| r.op);
+        self.push(all, n.vars.clone(), Some(op), body, vec![], n);
+        if let Some(r) = self.c.nodes.last_mut().and_then(|n| n.reduce.as_mut()) {
+            r.over = vec![self.m1];
+        }
+        let (Some(init), Some(join)) = (&a.init, op.binary()) else { return };
+        let init = self.drivers(init, When::Complete);
+        let own = Expr::Read(all, n.out_ranks().into_iter().map(Expr::Var).collect());
+        self.push(total, n.vars.clone(), None, Expr::bin(join, own, init), vec![], n);
     }
 
     /// An expression of the pass inside a block.

@@ -12,7 +12,7 @@ use super::{Env, Res};
 use crate::cascade::{Expr as L1, OutIdx, RankId, TensorId};
 use crate::stream::{Acc, Pass};
 use crate::tile::{AxisId, BufId, BufType, Expr, Range, Stmt, Tile};
-use crate::types::{BinOp, RedOp};
+use crate::types::RedOp;
 use std::collections::BTreeMap;
 
 impl Tiler<'_> {
@@ -317,7 +317,7 @@ impl Tiler<'_> {
             None => self.emit(Stmt::Map { dst, op: Some(op), value: part }),
             Some((how, by)) => {
                 let repaired = Expr::bin(how, state, by);
-                let value = match fold_op(op) {
+                let value = match op.binary() {
                     Some(op) => Expr::bin(op, repaired, part),
                     None => return self.refuse(format!("a repaired {}", op.name())),
                 };
@@ -326,17 +326,4 @@ impl Tiler<'_> {
         }
         Ok(())
     }
-}
-
-/// The operator of a fold between two values.
-fn fold_op(op: RedOp) -> Option<BinOp> {
-    Some(match op {
-        RedOp::Sum => BinOp::Add,
-        RedOp::Prod => BinOp::Mul,
-        RedOp::Max => BinOp::Max,
-        RedOp::Min => BinOp::Min,
-        RedOp::Any => BinOp::Or,
-        RedOp::All => BinOp::And,
-        RedOp::ArgMax | RedOp::TopK => return None,
-    })
 }
