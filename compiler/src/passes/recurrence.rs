@@ -24,6 +24,8 @@ pub enum Class {
     R4,
     /// Several matrices of rank one after another.
     R5,
+    /// A matrix: every element of the new state mixes all of the last one.
+    R6,
     /// A factor for every element: no form with matrix products.
     Rx,
     /// The update is not affine in the state.
@@ -40,6 +42,7 @@ impl Class {
             Class::R3 => "R3: a gate for each channel",
             Class::R4 => "R4: a correction of rank one",
             Class::R5 => "R5: several corrections of rank one",
+            Class::R6 => "R6: a matrix",
             Class::Rx => "Rx: a gate for each element",
             Class::R7 => "R7: not affine in the state, sequential",
         }
@@ -60,6 +63,9 @@ fn class(c: &Cascade, step: &Node, group: &BTreeSet<TensorId>) -> Class {
         return Class::R7;
     }
     let a = Analysis { c, degrees: &degrees };
+    if a.mixes(group) {
+        return Class::R6;
+    }
     match c.nodes.iter().filter(of_group).map(|n| a.corrections(&n.body)).max() {
         Some(1) => return Class::R4,
         Some(n) if n > 1 => return Class::R5,
@@ -133,6 +139,24 @@ impl Analysis<'_> {
     fn map(&self, t: TensorId) -> Option<&Node> {
         let n = self.c.def(t).filter(|n| !n.is_stateful() && self.c.tensor(t).kind == TensorKind::Let)?;
         (n.reduce.is_none() && self.degrees.tensor(t) == Degree::Affine).then_some(n)
+    }
+
+    /// True if a sum over one of the state's ranks still has that rank: a product with a matrix.
+    fn mixes(&self, group: &BTreeSet<TensorId>) -> bool {
+        let sums = self.c.nodes.iter().filter(|n| n.reduce.is_some() && self.degrees.tensor(n.out) == Degree::Affine);
+        let mut found = false;
+        for n in sums {
+            self.inline(&n.body).walk(&mut |e| {
+                let Expr::Read(t, idx) = e else { return };
+                let Some(step) = group.get(t).and_then(|t| self.c.def(*t)) else { return };
+                let kept = n.out_ranks();
+                let mixed = |(v, i): (&OutIdx, &Expr)| {
+                    matches!(v, OutIdx::Var(r) if kept.contains(r) && n.reduced().iter().any(|m| i.mentions(*m)))
+                };
+                found |= step.vars.iter().zip(idx).any(mixed);
+            });
+        }
+        found
     }
 
     /// Reductions of the state under each other: each of them is a correction of rank one.
