@@ -5,7 +5,7 @@
 //! scores under the maximum, `G · ln 2` at its other readers), so that it shares the scaled scores with the exponentials.
 
 use super::product::{Product, Terms};
-use super::util::{mentions_any, rewrite};
+use super::util::{map_node, mentions_any, rewrite};
 use super::{Pass, PassCx, Report, Run};
 use crate::cascade::{Cascade, Expr, Node, RankId, TensorId, TensorKind};
 use crate::diag::Refusal;
@@ -27,12 +27,14 @@ fn run(c: &mut Cascade, cx: &PassCx) -> Result<Report, Vec<Refusal>> {
     }
     for n in &mut c.nodes {
         let reduced = n.reduced().to_vec();
-        let body = rewrite(&n.body, &mut |e| match e {
-            Expr::Unary(UnOp::Exp, x) => Expr::un(UnOp::Exp2, scaled(&x, LOG2_E, &reduced)),
-            other => other,
+        let before = n.clone();
+        map_node(n, &mut |e| {
+            rewrite(e, &mut |e| match e {
+                Expr::Unary(UnOp::Exp, x) => Expr::un(UnOp::Exp2, scaled(&x, LOG2_E, &reduced)),
+                other => other,
+            })
         });
-        if body != n.body {
-            n.body = body;
+        if *n != before {
             report.note(format!("EXP2: exp in {} computed in base 2", c.tensors[n.out.index()].name));
         }
     }
@@ -107,7 +109,7 @@ fn rescale(c: &mut Cascade, i: usize) {
     let t = c.nodes[i].out;
     c.nodes[i].body = scaled(&c.nodes[i].body, LOG2_E, c.nodes[i].reduced());
     for n in &mut c.nodes {
-        n.body = base_2(&n.body, t);
+        map_node(n, &mut |e| base_2(e, t));
     }
 }
 

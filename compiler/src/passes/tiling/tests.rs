@@ -488,3 +488,11 @@ fn through_the_pipeline(text: &str, set: &[(&str, &str)], wanted: &dyn Fn(&Casca
     }
     done
 }
+/// A mask that compares attention weights: the driver is read in a domain, too.
+#[test]
+fn weights_that_choose_blocks() {
+    let holds = |f: &&(&str, &str)| f.1.contains("kernel seer_attention");
+    let (_, text) = crate::library::FILES.iter().find(holds).expect("in the library");
+    let text = text.replace("W: int = 64", "W: int = 1").replace("= 64", "= 2");
+    assert_eq!(through_the_pipeline(&text, &[("Elem", "f32")], &|c| c.name == "seer_attention"), 1);
+}
