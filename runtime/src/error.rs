@@ -84,6 +84,11 @@ pub enum Error {
         /// Reason.
         reason: String,
     },
+    /// The kernel has no code that this processor runs: `EINATTN_ISA` restricted it when it was compiled.
+    Processor {
+        /// Instruction sets that it has code for.
+        compiled: String,
+    },
     /// The kernel could not be compiled; `attn!` reported why. Only launchers of refused kernels return this.
     NotCompiled {
         /// Kernel.
@@ -115,6 +120,9 @@ impl fmt::Display for Error {
             }
             Error::OutOfMemory { bytes } => write!(f, "{bytes} bytes of workspace could not be allocated"),
             Error::Threads { reason } => write!(f, "the thread pool could not be started: {reason}"),
+            Error::Processor { compiled } => {
+                write!(f, "the kernel was compiled for {compiled} only, which this processor does not have")
+            }
             Error::NotCompiled { kernel } => write!(f, "`{kernel}` was refused by the compiler"),
         }
     }

@@ -102,7 +102,7 @@ fn rust(
     let wanted: Checked =
         Checked { kernels: kernels.iter().map(|k| (*k).clone()).collect(), spans: checked.spans.clone() };
     let mut diags = vec![];
-    let sources = einattn_target_rust::expand::kernels(&wanted, &mut diags);
+    let sources = einattn_target_rust::expand::kernels(&wanted, &einattn_target_rust::isas::ALL, &mut diags);
     diagnostics(source, &diags, MessageFormat::Human, io)?;
     if has_errors(&diags) {
         return Ok(None);

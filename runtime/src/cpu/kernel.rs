@@ -32,7 +32,7 @@ pub struct Member<'k> {
     pub floats: &'k [&'k str],
     /// Source texts of the asserts.
     pub asserts: &'k [&'k str],
-    /// Code, best instruction set first; the last one runs everywhere.
+    /// Code, best instruction set first.
     pub isas: &'k [Isa<'k>],
 }
 

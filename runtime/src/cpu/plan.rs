@@ -31,7 +31,7 @@ pub(super) fn plan<'k>(kernel: &Kernel<'k>, launch: &Launch<'_>, options: Option
 
 fn plan_member<'k>(member: &'k Member<'k>, launch: &Launch<'_>, options: Options<'_>) -> Result<Plan<'k>, Error> {
     check_arguments(member, launch.args)?;
-    let isa = choose_isa(member, options);
+    let isa = choose_isa(member, options)?;
     let stages = isa.stages.len();
     let mut ints = vec![0i64; member.int_slots(stages)];
     fill_extents(member, launch, &mut ints)?;
@@ -55,10 +55,13 @@ fn collect_floats(member: &Member<'_>, launch: &Launch<'_>) -> Result<Vec<f32>, 
     member.floats.iter().map(get).collect()
 }
 
-fn choose_isa<'k>(member: &'k Member<'k>, options: Options<'_>) -> &'k Isa<'k> {
+fn choose_isa<'k>(member: &'k Member<'k>, options: Options<'_>) -> Result<&'k Isa<'k>, Error> {
     let wanted = |isa: &&Isa<'k>| isa.available() && options.isa.is_none_or(|name| name == isa.name);
-    let last = || member.isas.last().expect("every member has code that runs everywhere");
-    member.isas.iter().find(wanted).or_else(|| member.isas.iter().find(|isa| isa.available())).unwrap_or_else(last)
+    let any = || member.isas.iter().find(|isa| isa.available());
+    member.isas.iter().find(wanted).or_else(any).ok_or_else(|| {
+        let compiled = member.isas.iter().map(|isa| isa.name).collect::<Vec<_>>().join(", ");
+        Error::Processor { compiled }
+    })
 }
 
 /// Dtypes, numbers of dimensions, bounds of the slices, overlaps of outputs.

@@ -14,9 +14,6 @@ use einattn_compiler::target::CpuCaps;
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use std::collections::BTreeMap;
 
-/// Instruction sets of the embedded code, best first; the last one runs everywhere.
-pub const ISAS: [CpuCaps; 3] = [CpuCaps::AVX512, CpuCaps::AVX2, CpuCaps::PORTABLE];
-
 /// Source of one kernel.
 #[derive(Clone, Debug)]
 pub struct KernelSource {
@@ -28,14 +25,15 @@ pub struct KernelSource {
     pub launcher: String,
 }
 
-/// Source of every kernel of a checked file, with the refusals of the later stages added to `diags`.
-pub fn kernels(checked: &Checked, diags: &mut Vec<Diagnostic>) -> Vec<KernelSource> {
-    checked.kernels.iter().map(|k| kernel(k, checked, diags)).collect()
+/// Source of every kernel of a checked file for some instruction sets ([`crate::isas`]), with the refusals of the later
+/// stages added to `diags`.
+pub fn kernels(checked: &Checked, isas: &[CpuCaps], diags: &mut Vec<Diagnostic>) -> Vec<KernelSource> {
+    checked.kernels.iter().map(|k| kernel(k, checked, isas, diags)).collect()
 }
 
-fn kernel(kernel: &CheckedKernel, checked: &Checked, diags: &mut Vec<Diagnostic>) -> KernelSource {
+fn kernel(kernel: &CheckedKernel, checked: &Checked, isas: &[CpuCaps], diags: &mut Vec<Diagnostic>) -> KernelSource {
     let name = kernel.name.name.clone();
-    let compiled = compile(kernel, checked, diags).filter(|members| !members.is_empty());
+    let compiled = compile(kernel, checked, isas, diags).filter(|members| !members.is_empty() && !isas.is_empty());
     let args = compiled.as_ref().map(|members| caller_tensors(&members[0][0].1));
     let module = compiled.map(|members| crate::emit(&members));
     let module = match module {
@@ -54,22 +52,23 @@ fn kernel(kernel: &CheckedKernel, checked: &Checked, diags: &mut Vec<Diagnostic>
 fn compile(
     kernel: &CheckedKernel,
     checked: &Checked,
+    isas: &[CpuCaps],
     diags: &mut Vec<Diagnostic>,
 ) -> Option<Vec<Vec<(CpuCaps, LaneKernel)>>> {
     let mut members = vec![];
     let options = driver::Options::scheduled(kernel, "rust");
     for cascade in &kernel.members {
-        let mut isas = vec![];
-        for caps in ISAS {
-            match driver::lower(cascade, &caps, &options) {
-                Ok(lowered) => isas.push((caps, lowered)),
+        let mut member = vec![];
+        for caps in isas {
+            match driver::lower(cascade, caps, &options) {
+                Ok(lowered) => member.push((caps.clone(), lowered)),
                 Err(refusals) => {
                     diags.extend(refusals.iter().map(|r| r.diagnostic(&checked.spans)));
                     return None;
                 }
             }
         }
-        members.push(isas);
+        members.push(member);
     }
     Some(members)
 }
@@ -80,12 +79,12 @@ fn caller_tensors(kernel: &LaneKernel) -> Vec<String> {
 }
 
 /// Expansion of `attn! { tokens }`.
-pub fn tokens(input: TokenStream) -> TokenStream {
+pub fn tokens(input: TokenStream, isas: &[CpuCaps]) -> TokenStream {
     let (file, parsed) = einattn_compiler::syntax::parse(input);
     let (checked, found) = check::check(&file, &check::Options::default());
     let mut diags = driver::merge(&file, parsed, found);
     diags.extend(driver::unread_schedules(&checked));
-    let sources = kernels(&checked, &mut diags);
+    let sources = kernels(&checked, isas, &mut diags);
     let spans = name_spans(&file);
     let mut out: TokenStream =
         sources.iter().flat_map(|s| [code(&s.module), respan(code(&s.launcher), &spans)]).collect();
@@ -102,15 +101,15 @@ pub fn tokens(input: TokenStream) -> TokenStream {
 
 /// Expansion of `attn_file!("path")`: `text` is the file's content, `path` as written, `literal` its place.
 /// Errors say line and column in the file; a stable macro cannot point into it.
-pub fn file(path: &str, absolute: &str, text: &str, literal: Span) -> TokenStream {
-    let mut out = foreign(path, text, &[], literal, |file| file, |_, _| None);
+pub fn file(path: &str, absolute: &str, text: &str, literal: Span, isas: &[CpuCaps]) -> TokenStream {
+    let mut out = foreign(path, text, &[], literal, isas, |file| file, |_, _| None);
     out.extend(code(&format!("const _: &[u8] = ::core::include_bytes!({absolute:?});")));
     out
 }
 
 /// Expansion of `attn_lib!(kernel as name { W = 256, .. })`: a kernel of the library with its params, extents and
 /// `dtype` variables chosen.
-pub fn library(input: TokenStream) -> TokenStream {
+pub fn library(input: TokenStream, isas: &[CpuCaps]) -> TokenStream {
     let request = match request::parse(input) {
         Ok(request) => request,
         Err((message, span)) => return error(&message, span),
@@ -120,7 +119,7 @@ pub fn library(input: TokenStream) -> TokenStream {
         Err((message, span)) => return error(&message, span),
     };
     let (set, span) = (request.choices(), request.kernel.span());
-    foreign(path, text, &set, span, |file| request.select(file), |file, d| request.place(file, d))
+    foreign(path, text, &set, span, isas, |file| request.select(file), |file, d| request.place(file, d))
 }
 
 /// Kernels of a text that is not the user's tokens. `select` chooses and renames items; `place` finds the user's token
@@ -130,6 +129,7 @@ fn foreign(
     text: &str,
     set: &[(String, String)],
     span: Span,
+    isas: &[CpuCaps],
     select: impl FnOnce(ast::File) -> ast::File,
     place: impl Fn(&ast::File, &Diagnostic) -> Option<Span>,
 ) -> TokenStream {
@@ -139,7 +139,7 @@ fn foreign(
     let file = select(file);
     let (checked, found) = check::check(&file, &check::Options { set: set.to_vec() });
     let mut diags = driver::merge(&file, parsed, found);
-    let sources = kernels(&checked, &mut diags);
+    let sources = kernels(&checked, isas, &mut diags);
     let located = |d: &Diagnostic| match place(&file, d) {
         Some(at) => (message(d), at),
         None => {

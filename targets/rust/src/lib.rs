@@ -7,6 +7,7 @@
 pub mod expand;
 mod func;
 mod inline;
+pub mod isas;
 mod launcher;
 mod names;
 mod request;

@@ -6,17 +6,17 @@
 //! implementation of [`Target`].
 
 mod case;
-mod cranelift;
+mod cpu;
+mod instances;
 mod judge;
 mod load;
-mod macro_made;
 mod report;
 
 pub use case::{Case, Plan, library_kernel, suite};
-pub use cranelift::Cranelift;
+pub use cpu::{CpuTarget, Cranelift, MacroMade, NoCode};
+pub use instances::{kernels_source, narrow};
 pub use judge::{Verdict, compare, interpreter_bound, naive_bound};
 pub use load::{folder, read_tensors};
-pub use macro_made::{MacroMade, run_kernel, tensors_of};
 pub use report::{Outcome, Report, run};
 
 use einattn_compiler::cascade::Cascade;

@@ -48,6 +48,18 @@ impl Report {
         failed.collect()
     }
 
+    /// Vectors whose refusal is not listed in `tests/refused.txt`, and listed ones that are not refused.
+    pub fn unexpected(&self) -> Vec<String> {
+        let listed = |name: &str| include_str!("../../refused.txt").lines().any(|line| line == name);
+        let outcomes = self.rows.iter().flat_map(|(name, outs)| self.targets.iter().zip(outs).map(move |o| (name, o)));
+        let wrong = outcomes.filter_map(|(name, (target, out))| match (out, listed(name)) {
+            (Outcome::Refused(why), false) => Some(format!("{name}: {target} refuses it and it is not listed: {why}")),
+            (Outcome::Accepted(_), true) => Some(format!("{name}: {target} accepts it and it is listed as refused")),
+            _ => None,
+        });
+        wrong.collect()
+    }
+
     fn count(&self, target: usize, kind: impl Fn(&Outcome) -> bool) -> usize {
         self.rows.iter().filter(|(_, outs)| kind(&outs[target])).count()
     }
