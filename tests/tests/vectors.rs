@@ -4,7 +4,7 @@ use einattn_tests::vectors::{Cranelift, Interpreter, Report, Target, kernels_sou
 use std::path::Path;
 
 /// Prints the table and fails if an output is wrong. What a target refuses, and what is out of scope, is counted and
-/// printed with its reason; the rejected ones must be those of `refused.txt`.
+/// printed with its reason; the refused ones must be those of `refused.txt`.
 fn all(target: &dyn Target, dtypes: &[&str]) -> Vec<Report> {
     let cases = suite().expect("the test vectors are there");
     let reports: Vec<Report> = dtypes.iter().map(|dtype| run(&cases, &[target], dtype)).collect();
