@@ -40,24 +40,12 @@ pub struct Report {
 }
 
 impl Report {
-    /// Names of failed vectors with what is wrong.
-    pub fn failures(&self) -> Vec<String> {
-        let failed = self.rows.iter().flat_map(|(name, outs)| {
-            outs.iter().filter(|o| matches!(o, Outcome::Failed(_))).map(move |o| format!("{name}: {o}"))
-        });
-        failed.collect()
-    }
-
-    /// Vectors whose refusal is not listed in `tests/refused.txt`, and listed ones that are not refused.
-    pub fn unexpected(&self) -> Vec<String> {
-        let listed = |name: &str| include_str!("../../refused.txt").lines().any(|line| line == name);
+    /// What is wrong, broken or refused, one line each.
+    pub fn complaints(&self) -> Vec<String> {
+        let bad = |o: &Outcome| !matches!(o, Outcome::Accepted(_) | Outcome::OutOfScope(_));
         let outcomes = self.rows.iter().flat_map(|(name, outs)| self.targets.iter().zip(outs).map(move |o| (name, o)));
-        let wrong = outcomes.filter_map(|(name, (target, out))| match (out, listed(name)) {
-            (Outcome::Refused(why), false) => Some(format!("{name}: {target} refuses it and it is not listed: {why}")),
-            (Outcome::Accepted(_), true) => Some(format!("{name}: {target} accepts it and it is listed as refused")),
-            _ => None,
-        });
-        wrong.collect()
+        let wrong = outcomes.filter(|(_, (_, o))| bad(o));
+        wrong.map(|(name, (target, o))| format!("{name} on {target}: {o}")).collect()
     }
 
     fn count(&self, target: usize, kind: impl Fn(&Outcome) -> bool) -> usize {

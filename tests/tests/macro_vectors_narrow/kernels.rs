@@ -50,6 +50,8 @@ einattn::attn_lib!(differential_attention as differential_attention_e16_elem_bf1
 einattn::attn_lib!(differential_attention as differential_attention_e16_elem_f16_f32 { E = 16, Elem = f16, F = 32 });
 einattn::attn_lib!(forgetting_attention as forgetting_attention_e16_elem_bf16_f16 { E = 16, Elem = bf16, F = 16 });
 einattn::attn_lib!(forgetting_attention as forgetting_attention_e16_elem_f16_f16 { E = 16, Elem = f16, F = 16 });
+einattn::attn_lib!(gla as gla_e16_elem_bf16_f16 { E = 16, Elem = bf16, F = 16 });
+einattn::attn_lib!(gla as gla_e16_elem_f16_f16 { E = 16, Elem = f16, F = 16 });
 einattn::attn_lib!(linear_elu_causal as linear_elu_causal_e16_elem_bf16_f16 { E = 16, Elem = bf16, F = 16 });
 einattn::attn_lib!(linear_elu_causal as linear_elu_causal_e16_elem_f16_f16 { E = 16, Elem = f16, F = 16 });
 einattn::attn_lib!(moba_blocks as moba_blocks_e16_elem_bf16_f16_w12 { E = 16, Elem = bf16, F = 16, W = 12 });
@@ -58,10 +60,14 @@ einattn::attn_lib!(paged_decode as paged_decode_e32_elem_bf16_f32_w16 { E = 32, 
 einattn::attn_lib!(paged_decode as paged_decode_e32_elem_f16_f32_w16 { E = 32, Elem = f16, F = 32, W = 16 });
 einattn::attn_lib!(paged_prefill as paged_prefill_e16_elem_bf16_f16_w8 { E = 16, Elem = bf16, F = 16, W = 8 });
 einattn::attn_lib!(paged_prefill as paged_prefill_e16_elem_f16_f16_w8 { E = 16, Elem = f16, F = 16, W = 8 });
+einattn::attn_lib!(retnet as retnet_e16_elem_bf16_f16 { E = 16, Elem = bf16, F = 16 });
+einattn::attn_lib!(retnet as retnet_e16_elem_f16_f16 { E = 16, Elem = f16, F = 16 });
 einattn::attn_lib!(ring_buffer_decode as ring_buffer_decode_e32_elem_bf16_f32_s4 { E = 32, Elem = bf16, F = 32, S = 4 });
 einattn::attn_lib!(ring_buffer_decode as ring_buffer_decode_e32_elem_f16_f32_s4 { E = 32, Elem = f16, F = 32, S = 4 });
 einattn::attn_lib!(split_decode as split_decode_e40_elem_bf16_f40_n48 { E = 40, Elem = bf16, F = 40, N = 48 });
 einattn::attn_lib!(split_decode as split_decode_e40_elem_f16_f40_n48 { E = 40, Elem = f16, F = 40, N = 48 });
+einattn::attn_lib!(stick_breaking as stick_breaking_e16_elem_bf16_f16 { E = 16, Elem = bf16, F = 16 });
+einattn::attn_lib!(stick_breaking as stick_breaking_e16_elem_f16_f16 { E = 16, Elem = f16, F = 16 });
 einattn::attn_lib!(talking_heads as talking_heads_e16_elem_bf16_f16 { E = 16, Elem = bf16, F = 16 });
 einattn::attn_lib!(talking_heads as talking_heads_e16_elem_f16_f16 { E = 16, Elem = f16, F = 16 });
 einattn::attn_lib!(vertical_slash as vertical_slash_e16_elem_bf16_f16 { E = 16, Elem = bf16, F = 16 });
@@ -123,6 +129,8 @@ pub(crate) const KERNELS: &[(&str, &Kernel<'static>)] = &[
     ("differential_attention_e16_elem_f16_f32", &__einattn_differential_attention_e16_elem_f16_f32::KERNEL),
     ("forgetting_attention_e16_elem_bf16_f16", &__einattn_forgetting_attention_e16_elem_bf16_f16::KERNEL),
     ("forgetting_attention_e16_elem_f16_f16", &__einattn_forgetting_attention_e16_elem_f16_f16::KERNEL),
+    ("gla_e16_elem_bf16_f16", &__einattn_gla_e16_elem_bf16_f16::KERNEL),
+    ("gla_e16_elem_f16_f16", &__einattn_gla_e16_elem_f16_f16::KERNEL),
     ("linear_elu_causal_e16_elem_bf16_f16", &__einattn_linear_elu_causal_e16_elem_bf16_f16::KERNEL),
     ("linear_elu_causal_e16_elem_f16_f16", &__einattn_linear_elu_causal_e16_elem_f16_f16::KERNEL),
     ("moba_blocks_e16_elem_bf16_f16_w12", &__einattn_moba_blocks_e16_elem_bf16_f16_w12::KERNEL),
@@ -131,10 +139,14 @@ pub(crate) const KERNELS: &[(&str, &Kernel<'static>)] = &[
     ("paged_decode_e32_elem_f16_f32_w16", &__einattn_paged_decode_e32_elem_f16_f32_w16::KERNEL),
     ("paged_prefill_e16_elem_bf16_f16_w8", &__einattn_paged_prefill_e16_elem_bf16_f16_w8::KERNEL),
     ("paged_prefill_e16_elem_f16_f16_w8", &__einattn_paged_prefill_e16_elem_f16_f16_w8::KERNEL),
+    ("retnet_e16_elem_bf16_f16", &__einattn_retnet_e16_elem_bf16_f16::KERNEL),
+    ("retnet_e16_elem_f16_f16", &__einattn_retnet_e16_elem_f16_f16::KERNEL),
     ("ring_buffer_decode_e32_elem_bf16_f32_s4", &__einattn_ring_buffer_decode_e32_elem_bf16_f32_s4::KERNEL),
     ("ring_buffer_decode_e32_elem_f16_f32_s4", &__einattn_ring_buffer_decode_e32_elem_f16_f32_s4::KERNEL),
     ("split_decode_e40_elem_bf16_f40_n48", &__einattn_split_decode_e40_elem_bf16_f40_n48::KERNEL),
     ("split_decode_e40_elem_f16_f40_n48", &__einattn_split_decode_e40_elem_f16_f40_n48::KERNEL),
+    ("stick_breaking_e16_elem_bf16_f16", &__einattn_stick_breaking_e16_elem_bf16_f16::KERNEL),
+    ("stick_breaking_e16_elem_f16_f16", &__einattn_stick_breaking_e16_elem_f16_f16::KERNEL),
     ("talking_heads_e16_elem_bf16_f16", &__einattn_talking_heads_e16_elem_bf16_f16::KERNEL),
     ("talking_heads_e16_elem_f16_f16", &__einattn_talking_heads_e16_elem_f16_f16::KERNEL),
     ("vertical_slash_e16_elem_bf16_f16", &__einattn_vertical_slash_e16_elem_bf16_f16::KERNEL),
