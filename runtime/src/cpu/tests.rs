@@ -106,12 +106,12 @@ fn overlaps_are_found_whatever_the_order_of_dimensions() {
 
 #[test]
 fn code_for_other_processors_is_never_run() {
-    let mut y = vec![7.0; 2];
-    let x = [1.0; 2];
+    let (x, mut y) = ([1.0; 2], [7.0; 2]);
+    let (from, mut to) = (Tensor::new(&x, [2]), TensorMut::new(&mut y, [2]));
     let member = Member { isas: &[Isa { name: "other", prepare, stages: &[scale] }], ..KERNEL.members[0] };
     let kernel = Kernel { name: "scale", members: &[member] };
     let options = Options { threads: 1, isa: None };
-    let args = &[Tensor::new(&x, [2]).arg(), TensorMut::new(&mut y, [2]).arg()];
+    let args = &[from.arg(), to.arg()];
     let got = launch(&kernel, &Launch { args, ints: &[], floats: &[("a", 2.0)], options });
     assert_eq!(got, Err(Error::Processor { compiled: "other".to_string() }));
     assert_eq!(y, [7.0; 2]);
