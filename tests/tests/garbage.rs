@@ -310,9 +310,14 @@ fn big_programs_do_no_harm() {
         "é".repeat(10_000),
         "kernel k { rank P; ".repeat(2000),
     ];
+    attempt_all(&texts);
+}
+
+/// Large texts, each within its time.
+fn attempt_all(texts: &[String]) {
     let mut failures = vec![];
     for text in texts {
-        if let Err(why) = attempt(&text, BIG_LIMIT) {
+        if let Err(why) = attempt(text, BIG_LIMIT) {
             failures.push((text.chars().take(200).collect(), why));
         }
     }
@@ -358,13 +363,7 @@ fn depth_does_no_harm() {
         chain(60, "let NEXT[p] = LAST[p] where p < i[p];"),
         list(60, "kernel k# { rank P; in x: f32[P]; out o: f32[P]; o[p] = x[p]; }"),
     ];
-    let mut failures = vec![];
-    for text in texts {
-        if let Err(why) = attempt(&text, BIG_LIMIT) {
-            failures.push((text.chars().take(200).collect(), why));
-        }
-    }
-    report(&failures);
+    attempt_all(&texts);
 }
 
 /// Numbers without an end, characters that do not belong, and nothing at all.

@@ -191,6 +191,15 @@ impl Node {
         std::iter::once(&self.body).chain(&self.fold).chain(&self.dom)
     }
 
+    /// Of an update of a state: the position of its iterative index, its rank, and whether it runs backwards.
+    pub fn step(&self) -> Option<(usize, RankId, bool)> {
+        self.vars.iter().enumerate().find_map(|(i, v)| match v {
+            OutIdx::Next(r) => Some((i, *r, false)),
+            OutIdx::Prev(r) => Some((i, *r, true)),
+            OutIdx::Var(_) | OutIdx::At(_) => None,
+        })
+    }
+
     /// True if the node belongs to a recurrence (its left side has an iterative index).
     pub fn is_stateful(&self) -> bool {
         self.vars.iter().any(|v| !matches!(v, OutIdx::Var(_)))

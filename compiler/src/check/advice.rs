@@ -5,7 +5,7 @@
 //! source cannot show.
 
 use super::elab::Elab;
-use crate::cascade::{Expr, Node, OutIdx, RankId, TensorId};
+use crate::cascade::{Expr, Node, RankId, TensorId};
 use crate::diag::{Code, Diagnostic, SrcSpan};
 use crate::passes::recurrence::{Degree, Degrees, coupled_states};
 use crate::types::ValueType;
@@ -73,11 +73,7 @@ impl Elab<'_> {
         let coupled = coupled_states(&self.c);
         let mut out = vec![];
         for (i, n) in self.c.nodes.iter().enumerate() {
-            let iterative = n.vars.iter().find_map(|v| match v {
-                OutIdx::Next(r) | OutIdx::Prev(r) => Some(*r),
-                OutIdx::Var(_) | OutIdx::At(_) => None,
-            });
-            let Some(rank) = iterative else { continue };
+            let Some((_, rank, _)) = n.step() else { continue };
             let degrees = Degrees::of(&self.c.nodes[..i], &coupled[&n.out]);
             if degrees.degree(&n.body) < Degree::Nonlinear {
                 continue;

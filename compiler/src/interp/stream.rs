@@ -9,7 +9,7 @@ use super::eval::{Fault, Source, element, eval, holds, index};
 use super::ops::fold;
 use super::run::ABSENT;
 use super::{Tensors, Value};
-use crate::cascade::{Expr, Node, OutIdx, RankId, ScalarId, TensorId, TensorKind};
+use crate::cascade::{Expr, Node, RankId, ScalarId, TensorId, TensorKind};
 use crate::passes::repair_check::apply;
 use crate::stream::{Acc, Pass, Place, Scan, Stage, Stream, verify};
 use crate::types::RedOp;
@@ -130,8 +130,8 @@ impl<'a> Run<'a> {
 
     fn read_state(&self, t: TensorId, idx: &[i64]) -> Result<f64, Fault> {
         let n = self.def(t)?;
-        if let Some(v) = n.vars.iter().position(|v| matches!(v, OutIdx::Next(_) | OutIdx::Prev(_))) {
-            return self.read_generation(n, v, idx);
+        if let Some((at, _, reverse)) = n.step() {
+            return self.read_generation(n, at, reverse, idx);
         }
         let mut at = vec![];
         for (r, i) in n.out_ranks().into_iter().zip(idx) {
@@ -149,12 +149,8 @@ impl<'a> Run<'a> {
     }
 
     /// An element of a state of a scan; its index at position `at` is the generation.
-    fn read_generation(&self, n: &Node, at: usize, idx: &[i64]) -> Result<f64, Fault> {
-        let before = match (&n.vars[at], self.step) {
-            (OutIdx::Next(_), Some(t)) => idx[at] == t,
-            (_, Some(t)) => idx[at] == t + 1,
-            (_, None) => false,
-        };
+    fn read_generation(&self, n: &Node, at: usize, reverse: bool, idx: &[i64]) -> Result<f64, Fault> {
+        let before = self.step.is_some_and(|t| idx[at] == t + i64::from(reverse));
         let inner =
             n.out_ranks().into_iter().zip(idx).enumerate().filter(|(i, (r, _))| *i != at && !self.grid.contains(r));
         let point: Vec<i64> = inner.map(|(_, (_, i))| *i).collect();
@@ -250,7 +246,7 @@ impl<'a> Run<'a> {
 
     fn stage(&mut self, stage: &Stage) -> Result<(), Fault> {
         self.grid = stage.grid.clone();
-        for n in stage.stores.iter().chain(stage.scan.iter().flat_map(|s| &s.stores)) {
+        for n in stage.stored() {
             let n = &self.s.cascade.nodes[n.index()];
             let t = self.s.cascade.tensor(n.out);
             let absent = if t.kind == TensorKind::Let { f64::from_bits(ABSENT) } else { t.empty };

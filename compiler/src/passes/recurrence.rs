@@ -52,8 +52,7 @@ impl Class {
 /// The states of a cascade with their classes, in the order of their updates.
 pub fn classes(c: &Cascade) -> Vec<(TensorId, Class)> {
     let coupled = coupled_states(c);
-    let is_step = |n: &&Node| n.vars.iter().any(|v| matches!(v, OutIdx::Next(_) | OutIdx::Prev(_)));
-    c.nodes.iter().filter(is_step).map(|n| (n.out, class(c, n, &coupled[&n.out]))).collect()
+    c.nodes.iter().filter(|n| n.step().is_some()).map(|n| (n.out, class(c, n, &coupled[&n.out]))).collect()
 }
 
 fn class(c: &Cascade, step: &Node, group: &BTreeSet<TensorId>) -> Class {

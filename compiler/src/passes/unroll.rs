@@ -83,7 +83,6 @@ impl Unroller {
         };
         let (moving, fixed): (Vec<Node>, Vec<Node>) = old.iter().cloned().partition(inside);
         let reverse = moving.iter().any(|n| n.vars.contains(&OutIdx::Prev(self.r)));
-        let position = old.iter().position(inside).unwrap_or(0);
         let (inits, steps): (Vec<Node>, Vec<Node>) =
             moving.into_iter().partition(|n| n.vars.iter().any(|v| matches!(v, OutIdx::At(_))));
         let mut made = vec![];
@@ -99,17 +98,7 @@ impl Unroller {
             }
         }
         let fixed: Vec<Node> = fixed.iter().map(|n| self.redirect(c, &old, n, 0)).collect();
-        // What the steps read stands above the first of them, or is moved there by the order of definitions.
-        let (before, after): (Vec<Node>, Vec<Node>) =
-            fixed.into_iter().enumerate().fold((vec![], vec![]), |(mut a, mut b), (i, n)| {
-                if i < position {
-                    a.push(n)
-                } else {
-                    b.push(n)
-                }
-                (a, b)
-            });
-        c.nodes = sorted(c, [before, made, after].concat());
+        c.nodes = sorted(c, [made, fixed].concat());
     }
 
     fn copy(&mut self, c: &mut Cascade, old: &[Node], n: &Node, at: i64, step: i64) -> Node {

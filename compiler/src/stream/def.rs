@@ -177,6 +177,11 @@ pub fn generation(c: &Cascade, rank: RankId, reverse: bool, idx: &Expr) -> Optio
 }
 
 impl Stage {
+    /// The nodes whose values the stage writes to memory: in the steps of its scan, and at its end.
+    pub fn stored(&self) -> impl Iterator<Item = NodeId> + '_ {
+        self.scan.iter().flat_map(|s| &s.stores).chain(&self.stores).copied()
+    }
+
     /// Every node that the stage evaluates at its grid points.
     pub fn nodes(&self) -> impl Iterator<Item = NodeId> + '_ {
         let accs = self.passes.iter().flat_map(|p| p.accs.iter().map(|a| a.node));

@@ -44,8 +44,7 @@ fn title(f: Form) -> &'static str {
 }
 
 fn put_stage(out: &mut String, c: &Cascade, i: usize, g: &Stage) {
-    let steps = g.scan.iter().flat_map(|s| &s.stores);
-    let stores: Vec<String> = steps.chain(&g.stores).map(|n| tensor_text(c, c.nodes[n.index()].out)).collect();
+    let stores: Vec<String> = g.stored().map(|n| tensor_text(c, c.nodes[n.index()].out)).collect();
     _ = writeln!(out, "Stage {} computes {} at every point of [{}].", i + 1, stores.join(", "), vars(c, &g.grid));
     for (k, p) in g.passes.iter().enumerate() {
         put_pass(out, c, k, p);

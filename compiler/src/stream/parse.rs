@@ -5,7 +5,7 @@
 use super::print::{default_place, place_word, repair_of};
 use super::{Acc, Carry, Pass, Place, Scan, Stage, Stream};
 use crate::cascade::text::{Cursor, parse_expr, parse_tensor, parse_var};
-use crate::cascade::{self, Cascade, Expr, NodeId, OutIdx, TensorId};
+use crate::cascade::{self, Cascade, Expr, NodeId, TensorId};
 
 /// Reads a stream; an error is `line: message`.
 pub fn parse(text: &str) -> Result<Stream, String> {
@@ -70,7 +70,7 @@ fn last_scan(s: &mut Stream) -> Result<&mut Scan, String> {
 fn carry(cur: &mut Cursor, c: &Cascade) -> Result<Carry, String> {
     let t: TensorId = parse_tensor(cur, c)?;
     let id = |i: Option<usize>| i.map(|i| NodeId(i as u32)).ok_or(format!("`{}` has no generations", c.tensor(t).name));
-    let steps = |n: &cascade::Node| n.vars.iter().any(|v| matches!(v, OutIdx::Next(_) | OutIdx::Prev(_)));
+    let steps = |n: &cascade::Node| n.step().is_some();
     let of = |n: &cascade::Node| n.out == t && n.is_stateful();
     let init = id(c.nodes.iter().position(|n| of(n) && !steps(n)))?;
     Ok(Carry { init, step: id(c.nodes.iter().position(|n| of(n) && steps(n)))? })

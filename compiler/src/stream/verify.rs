@@ -39,11 +39,6 @@ fn states(g: &Stage) -> impl Iterator<Item = &NodeId> {
     g.passes.iter().flat_map(|p| p.accs.iter().map(|a| &a.node)).chain(carries)
 }
 
-/// Nodes whose values a stage writes to memory.
-fn stores(g: &Stage) -> impl Iterator<Item = &NodeId> {
-    g.stores.iter().chain(g.scan.iter().flat_map(|s| &s.stores))
-}
-
 struct Verifier<'a> {
     s: &'a Stream,
     errs: Vec<String>,
@@ -93,7 +88,7 @@ impl Verifier<'_> {
             let id = TensorId(i as u32);
             let is = |n: &NodeId| self.s.cascade.nodes[n.index()].out == id;
             let folded = self.s.stages.iter().flat_map(states).filter(|n| is(n)).count();
-            let stored = self.s.stages.iter().flat_map(stores).filter(|n| is(n)).count();
+            let stored = self.s.stages.iter().flat_map(Stage::stored).filter(|n| is(n)).count();
             let want = match (t.kind, self.s.place(id)) {
                 (TensorKind::In | TensorKind::Table, Place::Memory) => (0, 0),
                 (TensorKind::Out | TensorKind::InOut, Place::Memory) | (TensorKind::Let, Place::Memory) => (0, 1),
@@ -126,7 +121,7 @@ impl Verifier<'_> {
         for n in &g.stores {
             self.store(*n, &scope);
         }
-        let stores = stores(g).map(|n| self.s.cascade.nodes[n.index()].out);
+        let stores = g.stored().map(|n| self.s.cascade.nodes[n.index()].out);
         self.stored.extend(stores);
     }
 
@@ -171,8 +166,7 @@ impl Verifier<'_> {
     fn read_carry(&mut self, t: TensorId, idx: &[Expr], s: &Scan, phase: Phase, reader: &str) {
         let moved = s.carries.iter().position(|c| self.node(c.step).out == t);
         let step = moved.map(|i| self.node(s.carries[i].step));
-        let iter = |v: &OutIdx| matches!(v, OutIdx::Next(_) | OutIdx::Prev(_));
-        let at = step.and_then(|n| n.vars.iter().position(iter)).and_then(|i| idx.get(i));
+        let at = step.and_then(Node::step).and_then(|(i, ..)| idx.get(i));
         let exists = match (at.and_then(|e| s.generation(&self.s.cascade, e)), phase) {
             (Some(Generation::Before), Phase::Step(_)) | (Some(Generation::Last), Phase::Done) => true,
             (Some(Generation::After), Phase::Step(done)) => moved.is_some_and(|i| i < done),

@@ -43,7 +43,7 @@ pub fn page() -> Result<String, String> {
     let mut out = HEAD.to_string();
     facts.summary(&mut out).and_then(|()| facts.families(&mut out)).map_err(|e| e.to_string())?;
     facts.rows(&mut out).and_then(|()| facts.lacking(&mut out)).map_err(|e| e.to_string())?;
-    facts.library(&mut out).map_err(|e| e.to_string())?;
+    facts.kernel_table(&mut out).map_err(|e| e.to_string())?;
     out_of_scope(&mut out)?;
     Ok(out)
 }
@@ -162,7 +162,7 @@ impl Facts {
         }
     }
 
-    fn library(&self, out: &mut String) -> std::fmt::Result {
+    fn kernel_table(&self, out: &mut String) -> std::fmt::Result {
         let all = kernels();
         let unverified: Vec<&str> =
             all.iter().filter(|(_, k)| self.checks(k) == "-").map(|(_, k)| k.as_str()).collect();

@@ -13,8 +13,7 @@ pub(super) fn build(c: &Cascade, groups: &[Group]) -> Stream {
     let mut b = Builder { from: c, out: Cascade { nodes: vec![], ..c.clone() }, memory: vec![], states: vec![] };
     b.allocate(groups);
     let mut stages: Vec<Stage> = groups.iter().map(|g| b.stage(g)).collect();
-    let stores = stages.iter().flat_map(|s| s.stores.iter().chain(s.scan.iter().flat_map(|s| &s.stores)));
-    let stored: Vec<TensorId> = stores.map(|n| b.out.nodes[n.index()].out).collect();
+    let stored: Vec<TensorId> = stages.iter().flat_map(Stage::stored).map(|n| b.out.nodes[n.index()].out).collect();
     let places = places(&b.out, &b.states, &stored);
     for s in &mut stages {
         let grid = &s.grid;

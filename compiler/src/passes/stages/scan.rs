@@ -10,7 +10,7 @@ use super::normalise::copy_node;
 use super::plan::Group;
 use super::reads::{Placed, is_constant};
 use super::{Defs, plain_vars};
-use crate::cascade::{Cascade, Expr, Node, OutIdx, RankId, TensorId, TensorKind};
+use crate::cascade::{Cascade, Expr, Node, RankId, TensorId, TensorKind};
 use crate::diag::{Code, Refusal};
 use crate::stream::{Generation, generation};
 use std::collections::{BTreeMap, BTreeSet};
@@ -93,14 +93,7 @@ fn share_grids(groups: &mut [Group]) {
 
 /// The state tensors with their families.
 fn states(c: &Cascade) -> BTreeMap<TensorId, Family> {
-    let family = |n: &Node| {
-        n.vars.iter().find_map(|v| match v {
-            OutIdx::Next(r) => Some((*r, false)),
-            OutIdx::Prev(r) => Some((*r, true)),
-            OutIdx::Var(_) | OutIdx::At(_) => None,
-        })
-    };
-    c.nodes.iter().filter_map(|n| Some((n.out, family(n)?))).collect()
+    c.nodes.iter().filter_map(|n| n.step().map(|(_, rank, reverse)| (n.out, (rank, reverse)))).collect()
 }
 
 impl<'a> Finder<'a> {
@@ -196,8 +189,7 @@ impl<'a> Finder<'a> {
     }
 
     fn generation_position(&self, state: TensorId) -> Option<usize> {
-        let step = self.c().def(state)?;
-        step.vars.iter().position(|v| matches!(v, OutIdx::Next(_) | OutIdx::Prev(_)))
+        self.c().def(state)?.step().map(|(at, ..)| at)
     }
 
     /// True if the value of `t` depends on a state through nodes that are evaluated where they are read.
@@ -303,8 +295,8 @@ fn new_generations(c: &Cascade, family: Family, n: &Node) -> BTreeSet<TensorId> 
     let mut out = BTreeSet::new();
     for (t, idx) in reads(n) {
         let Some(m) = c.def(t).filter(|_| c.tensor(t).kind == TensorKind::Let) else { continue };
-        match m.vars.iter().position(|v| matches!(v, OutIdx::Next(_) | OutIdx::Prev(_))) {
-            Some(i) if generation(c, family.0, family.1, &idx[i]) == Some(Generation::After) => _ = out.insert(t),
+        match m.step() {
+            Some((i, ..)) if generation(c, family.0, family.1, &idx[i]) == Some(Generation::After) => _ = out.insert(t),
             Some(_) => {}
             None => out.extend(new_generations(c, family, m)),
         }
