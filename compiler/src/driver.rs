@@ -9,9 +9,10 @@ use crate::diag::{Code, Diagnostic, Refusal, SrcSpan};
 use crate::lane::LaneKernel;
 use crate::passes::{Ir, Level, PassCx, PassError, lower_in_plain_terms};
 use crate::schedule::{self, Split};
+use crate::simt::SimtKernel;
 use crate::syntax::ast::{File, Item};
 use crate::syntax::parse_str;
-use crate::target::CpuCaps;
+use crate::target::{Caps, CpuCaps, GpuCaps};
 use crate::types::DType;
 
 /// Choices of the caller.
@@ -36,8 +37,8 @@ impl Options {
     }
 
     /// The context of the passes.
-    pub fn context(&self, c: &Cascade, caps: &CpuCaps) -> PassCx {
-        PassCx { splits: self.splits.clone(), rewrite: self.rewrite, caps: caps.clone(), ..PassCx::of(c) }
+    pub fn context(&self, c: &Cascade, caps: Caps) -> PassCx {
+        PassCx { splits: self.splits.clone(), rewrite: self.rewrite, caps, ..PassCx::of(c) }
     }
 }
 
@@ -105,6 +106,27 @@ pub fn lower_observed(
     options: &Options,
     observe: &mut dyn FnMut(&str, &Ir),
 ) -> Result<LaneKernel, Vec<Refusal>> {
+    match lower_to(Level::Lane, c, Caps::Cpu(caps.clone()), options, observe)? {
+        Ir::Lane(lane) => Ok(lane),
+        other => Err(PassError::Level { pass: "emit", takes: Level::Lane, given: other.level() }.refusals()),
+    }
+}
+
+/// Lowers one member of a kernel for a GPU.
+pub fn lower_gpu(c: &Cascade, caps: &GpuCaps, options: &Options) -> Result<SimtKernel, Vec<Refusal>> {
+    match lower_to(Level::Simt, c, Caps::Gpu(caps.clone()), options, &mut |_, _| {})? {
+        Ir::Simt(k) => Ok(k),
+        other => Err(PassError::Level { pass: "emit", takes: Level::Simt, given: other.level() }.refusals()),
+    }
+}
+
+fn lower_to(
+    level: Level,
+    c: &Cascade,
+    caps: Caps,
+    options: &Options,
+    observe: &mut dyn FnMut(&str, &Ir),
+) -> Result<Ir, Vec<Refusal>> {
     let checked = Ir::Cascade(c.clone());
     observe("check", &checked);
     let broken = |errors| PassError::Broken { pass: "check", level: Level::Cascade, errors };
@@ -113,13 +135,10 @@ pub fn lower_observed(
     if !refusals.is_empty() {
         return Err(refusals);
     }
-    match lower_in_plain_terms(c, Level::Lane, &options.context(c, caps), observe)? {
-        Ir::Lane(lane) => Ok(lane),
-        other => Err(PassError::Level { pass: "emit", takes: Level::Lane, given: other.level() }.refusals()),
-    }
+    lower_in_plain_terms(c, level, &options.context(c, caps), observe)
 }
 
-/// What asks for more precision than CPU targets compute in. They would round it to f32 silently.
+/// What asks for more precision than the targets compute in. They would round it to f32 silently.
 fn wider_than_f32(c: &Cascade) -> Vec<Refusal> {
     let mut out: Vec<Refusal> = vec![];
     for n in &c.nodes {
@@ -129,7 +148,7 @@ fn wider_than_f32(c: &Cascade) -> Vec<Refusal> {
             continue;
         }
         let what = if kept { format!("`{name}` is f64") } else { format!("`acc = f64`: `{name}` accumulates in f64") };
-        let message = format!("{what}, and the CPU targets compute in f32");
+        let message = format!("{what}, and the targets compute in f32");
         let mut refusal = Refusal::new(Code::UNSUPPORTED, &n.origin, message);
         refusal.help = Some("leave it at f32, or run it on the interpreter".to_string());
         out.push(refusal);

@@ -14,12 +14,12 @@ use crate::passes::promise::stream_passes;
 use crate::passes::recurrence::classes;
 use crate::passes::{Ir, Level, PIPELINE, PassCx, PassError, Run, apply, to_stream_with};
 use crate::stream::{self, Form, Stream};
-use crate::target::CpuCaps;
+use crate::target::{Caps, CpuCaps};
 use std::fmt::Write;
 
 /// Explains one member of a kernel; the refusals of the passes come with the text.
 pub fn explain(c: &Cascade, options: &Options) -> (String, Vec<Refusal>) {
-    let cx = options.context(c, &CpuCaps::PORTABLE);
+    let cx = options.context(c, Caps::Cpu(CpuCaps::PORTABLE));
     let mut out = title(c);
     section(&mut out, "As written", &nodes(c));
     section(&mut out, "Passes as written", &naive_passes(c));

@@ -14,6 +14,7 @@ pub mod lane;
 pub mod library;
 pub mod passes;
 pub mod schedule;
+pub mod simt;
 pub mod stream;
 pub mod syntax;
 pub mod target;

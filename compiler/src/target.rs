@@ -44,6 +44,111 @@ impl CpuCaps {
     }
 }
 
+/// Properties of a GPU that decide tile shapes and instructions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GpuCaps {
+    /// Name: `wgsl`, `sm_80`.
+    pub name: &'static str,
+    /// Threads that run in lockstep and exchange values, where that many are guaranteed.
+    pub subgroup: Option<u32>,
+    /// Matrix instructions of 16 × 8 tiles, reads of matrices from shared memory and asynchronous copies.
+    pub matrix: bool,
+    /// Bytes of shared memory that a block may use.
+    pub shared_bytes: u32,
+    /// Words of private tiles that a thread may hold in registers.
+    pub private_words: u32,
+    /// Rows of a lane tile.
+    pub rows: i64,
+    /// Elements of a streamed tile.
+    pub stream_tile: i64,
+}
+
+impl GpuCaps {
+    /// WebGPU with its default limits: no subgroups, 16 KiB of workgroup memory.
+    pub const WGSL: GpuCaps = GpuCaps {
+        name: "wgsl",
+        subgroup: None,
+        matrix: false,
+        shared_bytes: 16 << 10,
+        private_words: 192,
+        rows: 64,
+        stream_tile: 32,
+    };
+    /// NVIDIA GPUs from compute capability 8.0 on.
+    pub const SM_80: GpuCaps = GpuCaps {
+        name: "sm_80",
+        subgroup: Some(32),
+        matrix: true,
+        shared_bytes: 96 << 10,
+        private_words: 192,
+        rows: 64,
+        stream_tile: 64,
+    };
+
+    /// Every GPU.
+    pub const ALL: [GpuCaps; 2] = [GpuCaps::WGSL, GpuCaps::SM_80];
+
+    /// The GPU with this name.
+    pub fn by_name(name: &str) -> Option<GpuCaps> {
+        GpuCaps::ALL.into_iter().find(|c| c.name == name)
+    }
+}
+
+/// What kernels are lowered for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Caps {
+    /// A CPU: lane programs.
+    Cpu(CpuCaps),
+    /// A GPU: SIMT programs.
+    Gpu(GpuCaps),
+}
+
+impl Caps {
+    /// The CPU or GPU with this name.
+    pub fn by_name(name: &str) -> Option<Caps> {
+        CpuCaps::by_name(name).map(Caps::Cpu).or_else(|| GpuCaps::by_name(name).map(Caps::Gpu))
+    }
+
+    /// Every name.
+    pub fn names() -> Vec<&'static str> {
+        CpuCaps::ALL.iter().map(|c| c.name).chain(GpuCaps::ALL.iter().map(|c| c.name)).collect()
+    }
+
+    /// A lane tile is a multiple of this.
+    pub fn lanes(&self) -> i64 {
+        match self {
+            Caps::Cpu(c) => c.lanes as i64,
+            Caps::Gpu(c) => i64::from(c.subgroup.unwrap_or(32)),
+        }
+    }
+
+    /// Elements of the lane axis at a time.
+    pub fn lane_tile(&self) -> i64 {
+        match self {
+            Caps::Cpu(c) => c.lane_tile(),
+            Caps::Gpu(c) => c.rows,
+        }
+    }
+
+    /// Elements of the lane axis of a recurrence at a time. On a CPU: enough vectors to hide the latency of one sum, and a
+    /// state of 128 rows stays in the first-level cache. On a GPU: few, so that there are many blocks.
+    pub fn scan_tile(&self) -> i64 {
+        const SCAN_VECTORS: usize = 4;
+        match self {
+            Caps::Cpu(c) => c.lane_tile().max((SCAN_VECTORS * c.lanes) as i64),
+            Caps::Gpu(_) => self.lanes(),
+        }
+    }
+
+    /// Elements of a streamed rank at a time.
+    pub fn stream_tile(&self) -> i64 {
+        match self {
+            Caps::Cpu(c) => c.stream_tile as i64,
+            Caps::Gpu(c) => c.stream_tile,
+        }
+    }
+}
+
 /// A file that a target wrote.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ArtifactFile {

@@ -26,6 +26,7 @@ impl Launch {
             Ir::Stream(s) => interp::run_stream(s, &self.inputs, &self.scalars, &self.extents, block),
             Ir::Tile(t) => interp::run_tile(t, &self.inputs, &self.scalars, &self.extents),
             Ir::Lane(l) => self.lane(c, l),
+            Ir::Simt(k) => Err(format!("`{}` is a SIMT program", k.name)),
         }
     }
 
@@ -75,10 +76,10 @@ fn element(want: &Value, got: &Value, level: Level) -> Option<String> {
     }
     let (bound, least, most) = match level {
         Level::Cascade | Level::Stream | Level::Tile => (1e-11, 1e-3, f64::MAX),
-        Level::Lane => (2e-5, 1.0, f64::from(f32::MAX)),
+        Level::Lane | Level::Simt => (2e-5, 1.0, f64::from(f32::MAX)),
     };
     // What f32 cannot hold is infinite there.
-    let rounded = |x: f64| if level == Level::Lane { f64::from(x as f32) } else { x };
+    let rounded = |x: f64| if level >= Level::Lane { f64::from(x as f32) } else { x };
     let scale = want.data.iter().filter(|x| x.abs() <= most).fold(least, |m: f64, x| m.max(x.abs()));
     want.data.iter().zip(&got.data).enumerate().find_map(|(i, (a, b))| {
         let a = rounded(*a);

@@ -72,7 +72,7 @@ fn levels(text: &str, caps: &CpuCaps) -> Levels {
         Ir::Cascade(c) => rewritten = Some(c.clone()),
         Ir::Stream(s) => stream = Some(s.clone()),
         Ir::Tile(t) => tile = Some(t.clone()),
-        Ir::Lane(_) => {}
+        Ir::Lane(_) | Ir::Simt(_) => {}
     });
     Levels {
         cascade,

@@ -2,7 +2,7 @@
 
 use crate::{CmdResult, Io, Outcome, written};
 use einattn_compiler::passes::{self, Ir, PIPELINE, Pass, PassCx, PassError};
-use einattn_compiler::target::CpuCaps;
+use einattn_compiler::target::Caps;
 use std::path::PathBuf;
 
 /// Arguments.
@@ -24,14 +24,13 @@ pub(crate) struct Args {
     /// Print the form after every pass.
     #[arg(long)]
     print_after_all: bool,
-    /// CPU that tiles and lanes are made for.
+    /// CPU or GPU that tiles and programs are made for.
     #[arg(long, default_value = "portable", value_parser = caps)]
-    arch: CpuCaps,
+    arch: Caps,
 }
 
-fn caps(name: &str) -> Result<CpuCaps, String> {
-    let known = || CpuCaps::ALL.iter().map(|c| c.name).collect::<Vec<_>>().join(", ");
-    CpuCaps::by_name(name).ok_or_else(|| format!("the CPUs are {}", known()))
+fn caps(name: &str) -> Result<Caps, String> {
+    Caps::by_name(name).ok_or_else(|| format!("there are {}", Caps::names().join(", ")))
 }
 
 /// Runs the passes.
@@ -75,8 +74,10 @@ fn selected(args: &Args, ir: &Ir) -> Result<Vec<&'static Pass>, String> {
         return args.pass.iter().map(|name| passes::find(name).ok_or_else(|| unknown(name))).collect();
     };
     let end = PIPELINE.iter().rposition(|p| p.name == *last).ok_or_else(|| unknown(last))?;
+    let gives = PIPELINE[end].run.gives();
     let start = PIPELINE.iter().position(|p| p.run.takes() == ir.level()).unwrap_or(0);
-    Ok(PIPELINE.get(start..=end).unwrap_or_default().to_vec())
+    let between = PIPELINE.get(start..=end).unwrap_or_default();
+    Ok(between.iter().copied().filter(|p| p.run.gives().leads_to(gives)).collect())
 }
 
 fn unknown(name: &str) -> String {

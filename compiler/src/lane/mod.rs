@@ -19,5 +19,6 @@ pub use build::Builder;
 pub use def::*;
 pub use lower::lower;
 pub use parse::parse;
+pub(crate) use print::{print_arguments, print_func};
 pub use typing::{infer, load_type};
 pub use verify::verify;

@@ -25,7 +25,7 @@
 //!
 //! `v0` and `v1` are the bounds of the items. `parse(print(k)) == k` for verified kernels.
 
-use super::{Func, Inst, LaneKernel, MemRole, MemTensor, Op, RankSource, Ty, Val};
+use super::{Func, Inst, IntLayout, LaneKernel, MemRole, MemTensor, Op, RankSource, Ty, Val};
 use crate::cascade::text::{float_text, name_text, quote};
 use std::fmt::{self, Write};
 
@@ -33,23 +33,35 @@ impl fmt::Display for LaneKernel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let spec = if self.spec.is_empty() { String::new() } else { format!(" spec {}", quote(&self.spec)) };
         writeln!(f, "kernel {} lanes {}{spec}", name_text(&self.name), self.lanes)?;
-        self.tensors.iter().enumerate().try_for_each(|(i, t)| tensor(f, i, t))?;
-        for (i, ((name, given), source)) in self.ints.ranks.iter().zip(&self.sources).enumerate() {
-            let kind = if *given { "extent" } else { "derived" };
-            writeln!(f, "int {} {kind} {} {}", self.ints.rank(i), name_text(name), source_text(source))?;
-        }
-        for (i, name) in self.ints.scalars.iter().enumerate() {
-            writeln!(f, "int {} scalar {}", self.ints.scalar(i), name_text(name))?;
-        }
-        for (i, name) in self.floats.iter().enumerate() {
-            writeln!(f, "float {i} {}", name_text(name))?;
-        }
-        for (i, text) in self.ints.asserts.iter().enumerate() {
-            writeln!(f, "int {} assert {}", self.ints.assert(i), quote(text))?;
-        }
-        func(f, "prepare", &self.prepare)?;
-        self.stages.iter().try_for_each(|s| func(f, &format!("stage {}", name_text(&s.name)), &s.func))
+        print_arguments(f, &self.tensors, &self.ints, &self.sources, &self.floats)?;
+        print_func(f, "prepare", &self.prepare)?;
+        self.stages.iter().try_for_each(|s| print_func(f, &format!("stage {}", name_text(&s.name)), &s.func))
     }
+}
+
+/// Tensors and arguments, as the levels below L3 print them.
+pub(crate) fn print_arguments(
+    f: &mut fmt::Formatter<'_>,
+    tensors: &[MemTensor],
+    ints: &IntLayout,
+    sources: &[RankSource],
+    floats: &[String],
+) -> fmt::Result {
+    tensors.iter().enumerate().try_for_each(|(i, t)| tensor(f, i, t))?;
+    for (i, ((name, given), source)) in ints.ranks.iter().zip(sources).enumerate() {
+        let kind = if *given { "extent" } else { "derived" };
+        writeln!(f, "int {} {kind} {} {}", ints.rank(i), name_text(name), source_text(source))?;
+    }
+    for (i, name) in ints.scalars.iter().enumerate() {
+        writeln!(f, "int {} scalar {}", ints.scalar(i), name_text(name))?;
+    }
+    for (i, name) in floats.iter().enumerate() {
+        writeln!(f, "float {i} {}", name_text(name))?;
+    }
+    for (i, text) in ints.asserts.iter().enumerate() {
+        writeln!(f, "int {} assert {}", ints.assert(i), quote(text))?;
+    }
+    Ok(())
 }
 
 fn tensor(f: &mut fmt::Formatter<'_>, i: usize, t: &MemTensor) -> fmt::Result {
@@ -83,7 +95,8 @@ fn source_text(s: &RankSource) -> String {
     }
 }
 
-fn func(f: &mut fmt::Formatter<'_>, name: &str, func: &Func) -> fmt::Result {
+/// A function with its name.
+pub(crate) fn print_func(f: &mut fmt::Formatter<'_>, name: &str, func: &Func) -> fmt::Result {
     let vars: Vec<String> = func.vars.iter().map(|t| format!("{t:?}")).collect();
     let vars = if vars.is_empty() { String::new() } else { format!(" vars [{}]", vars.join(", ")) };
     writeln!(f, "{name}{vars} {{")?;

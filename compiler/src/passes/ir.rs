@@ -4,6 +4,7 @@ use super::{PIPELINE, Pass, PassCx, Report, Run};
 use crate::cascade::{self, Cascade, Origin};
 use crate::diag::{Code, Refusal};
 use crate::lane::{self, LaneKernel};
+use crate::simt::{self, SimtKernel};
 use crate::stream::{self, Stream};
 use crate::tile::{self, TileKernel};
 use std::fmt;
@@ -19,6 +20,8 @@ pub enum Level {
     Tile,
     /// Below L3, for CPUs: vectors.
     Lane,
+    /// Below L3, for GPUs: threads.
+    Simt,
 }
 
 impl Level {
@@ -29,7 +32,13 @@ impl Level {
             Level::Stream => "stream",
             Level::Tile => "tile",
             Level::Lane => "lane",
+            Level::Simt => "simt",
         }
+    }
+
+    /// True on the way to a level. The programs of CPUs and of GPUs are two ends.
+    pub fn leads_to(self, to: Level) -> bool {
+        self == to || (self < to && self <= Level::Tile)
     }
 }
 
@@ -50,6 +59,8 @@ pub enum Ir {
     Tile(TileKernel),
     /// Lane programs, `kernel NAME lanes N`.
     Lane(LaneKernel),
+    /// SIMT programs, `simt NAME`.
+    Simt(SimtKernel),
 }
 
 /// Why a pass has no result.
@@ -100,6 +111,7 @@ impl Ir {
             Ir::Stream(s) => stream::print(s),
             Ir::Tile(t) => tile::print(t),
             Ir::Lane(l) => l.to_string(),
+            Ir::Simt(k) => k.to_string(),
         }
     }
 
@@ -110,6 +122,7 @@ impl Ir {
             Ir::Stream(s) => stream::verify(s),
             Ir::Tile(t) => tile::verify(t.clone()).map(|_| ()),
             Ir::Lane(l) => lane::verify(l),
+            Ir::Simt(k) => simt::verify(k),
         }
     }
 
@@ -120,16 +133,17 @@ impl Ir {
             Ir::Stream(_) => Level::Stream,
             Ir::Tile(_) => Level::Tile,
             Ir::Lane(_) => Level::Lane,
+            Ir::Simt(_) => Level::Simt,
         }
     }
 
-    /// The cascade that names ranks, tensors and attributes; lane programs have none.
+    /// The cascade that names ranks, tensors and attributes; programs of the targets have none.
     pub fn cascade(&self) -> Option<&Cascade> {
         match self {
             Ir::Cascade(c) => Some(c),
             Ir::Stream(s) => Some(&s.cascade),
             Ir::Tile(t) => Some(&t.cascade),
-            Ir::Lane(_) => None,
+            Ir::Lane(_) | Ir::Simt(_) => None,
         }
     }
 }
@@ -140,7 +154,7 @@ impl Run {
         match self {
             Run::Cascade(_) | Run::Stages(_) => Level::Cascade,
             Run::Stream(_) | Run::Tiles(_) => Level::Stream,
-            Run::Tile(_) | Run::Lanes(_) => Level::Tile,
+            Run::Tile(_) | Run::Lanes(_) | Run::Threads(_) => Level::Tile,
         }
     }
 
@@ -151,6 +165,7 @@ impl Run {
             Run::Stages(_) | Run::Stream(_) => Level::Stream,
             Run::Tiles(_) | Run::Tile(_) => Level::Tile,
             Run::Lanes(_) => Level::Lane,
+            Run::Threads(_) => Level::Simt,
         }
     }
 }
@@ -174,6 +189,10 @@ pub fn apply(pass: &'static Pass, ir: Ir, cx: &PassCx) -> Result<(Ir, Report), P
             let t = tile::verify(t).map_err(|e| broken(Level::Tile, e))?;
             run(&t, cx).map(|l| (Ir::Lane(l), Report::default()))
         }
+        (Run::Threads(run), Ir::Tile(t)) => {
+            let t = tile::verify(t).map_err(|e| broken(Level::Tile, e))?;
+            run(&t, cx).map(|k| (Ir::Simt(k), Report::default()))
+        }
         (run, ir) => return Err(PassError::Level { pass: pass.name, takes: run.takes(), given: ir.level() }),
     };
     let (out, report) = done.map_err(PassError::Refused)?;
@@ -186,7 +205,7 @@ pub fn lower(ir: Ir, to: Level, cx: &PassCx, observe: &mut dyn FnMut(&str, &Ir))
     let from = ir.level();
     let wanted = |p: &&&'static Pass| {
         let rewrites = matches!(p.run, Run::Cascade(_));
-        p.run.takes() >= from && p.run.gives() <= to && (cx.rewrite || !rewrites)
+        p.run.takes() >= from && p.run.gives().leads_to(to) && (cx.rewrite || !rewrites)
     };
     let mut ir = ir;
     for pass in PIPELINE.iter().filter(wanted) {

@@ -4,7 +4,7 @@ use super::{Ir, Level, PassCx, PassError, lower};
 use crate::cascade::Cascade;
 use crate::diag::Refusal;
 use crate::stream::Stream;
-use crate::target::CpuCaps;
+use crate::target::{Caps, CpuCaps};
 use crate::tile::TileKernel;
 
 /// Lowers a cascade to stages of fused passes: everything of the pipeline up to L2.
@@ -23,7 +23,7 @@ pub fn to_stream_with(c: &Cascade, cx: &PassCx) -> Result<Stream, Vec<Refusal>> 
 /// Lowers a stream to tiles for a CPU with these properties.
 pub fn to_tile(s: &Stream, caps: &CpuCaps) -> Result<TileKernel, Vec<Refusal>> {
     let mut ir = Ir::Stream(s.clone());
-    let cx = PassCx { caps: caps.clone(), ..PassCx::of(&s.cascade) };
+    let cx = PassCx { caps: Caps::Cpu(caps.clone()), ..PassCx::of(&s.cascade) };
     for pass in super::PIPELINE.iter().filter(|p| p.run.gives() == Level::Tile) {
         ir = super::apply(pass, ir, &cx).map_err(PassError::refusals)?.0;
     }

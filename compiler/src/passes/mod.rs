@@ -38,6 +38,7 @@ mod terms;
 mod tests;
 mod tiling;
 mod to_lanes;
+mod to_threads;
 mod unroll;
 mod util;
 
@@ -52,8 +53,9 @@ use crate::cascade::Cascade;
 use crate::diag::Refusal;
 use crate::lane::LaneKernel;
 use crate::schedule::Split;
+use crate::simt::SimtKernel;
 use crate::stream::Stream;
-use crate::target::CpuCaps;
+use crate::target::{Caps, CpuCaps};
 use crate::tile::{TileKernel, Verified};
 pub use ir::{Ir, Level, PassError, apply, lower};
 
@@ -85,12 +87,14 @@ pub enum Run {
     Tile(fn(&mut TileKernel, &PassCx) -> Result<Report, Vec<Refusal>>),
     /// L3 → lane programs.
     Lanes(fn(&Verified<TileKernel>, &PassCx) -> Result<LaneKernel, Vec<Refusal>>),
+    /// L3 → SIMT programs.
+    Threads(fn(&Verified<TileKernel>, &PassCx) -> Result<SimtKernel, Vec<Refusal>>),
 }
 
 /// Stages with the report of how they were formed, or why they cannot be.
 pub type Formed = Result<(Stream, Report), Vec<Refusal>>;
 
-/// The passes in the order in which they run, from the checked cascade to lane programs.
+/// The passes in the order in which they run, from the checked cascade to lane programs (CPUs) or SIMT programs (GPUs).
 pub const PIPELINE: &[&Pass] = &[
     &dce::PASS,
     &unroll::PASS,
@@ -117,6 +121,7 @@ pub const PIPELINE: &[&Pass] = &[
     &tiling::REUSE,
     &tiling::TIDY,
     &to_lanes::PASS,
+    &to_threads::PASS,
 ];
 
 /// What passes may assume beside their input.
@@ -132,15 +137,22 @@ pub struct PassCx {
     pub base2: bool,
     /// Run the rewrites of L1. Without them the result is the same, only slower; tests compare the two.
     pub rewrite: bool,
-    /// The CPU that tiles and lanes are made for.
-    pub caps: CpuCaps,
+    /// What tiles and programs are made for.
+    pub caps: Caps,
 }
 
 impl PassCx {
     /// The licences that the kernel's attributes give.
     pub fn of(c: &Cascade) -> Self {
         let reassoc = !c.attrs.strict;
-        PassCx { reassoc, max_body: 20_000, splits: vec![], base2: true, rewrite: true, caps: CpuCaps::PORTABLE }
+        PassCx {
+            reassoc,
+            max_body: 20_000,
+            splits: vec![],
+            base2: true,
+            rewrite: true,
+            caps: Caps::Cpu(CpuCaps::PORTABLE),
+        }
     }
 }
 

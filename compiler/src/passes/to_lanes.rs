@@ -1,8 +1,9 @@
 //! LANE: from tile programs to lane programs for a CPU (L3 → lane). The work is in `lane/lower`.
 
 use super::{Pass, PassCx, Run};
-use crate::diag::Refusal;
+use crate::diag::{Code, Refusal};
 use crate::lane::{self, LaneKernel};
+use crate::target::Caps;
 use crate::tile::{TileKernel, Verified};
 
 /// Forms lane programs.
@@ -14,5 +15,11 @@ pub(super) static PASS: Pass = Pass {
 };
 
 fn run(k: &Verified<TileKernel>, cx: &PassCx) -> Result<LaneKernel, Vec<Refusal>> {
-    lane::lower(k, &cx.caps)
+    match &cx.caps {
+        Caps::Cpu(caps) => lane::lower(k, caps),
+        Caps::Gpu(caps) => {
+            let origin = Default::default();
+            Err(vec![Refusal::new(Code::INTERNAL, &origin, format!("{} has no lane programs", caps.name))])
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use crate::cascade::{Cascade, Expr as L1, Extent, NodeId, RankId, TensorId};
 use crate::stream::{Place, Scan, Stage, Stream};
-use crate::target::CpuCaps;
+use crate::target::Caps;
 use crate::tile::Tile;
 
 /// The grid rank that lies in the lanes: one along which what is streamed does not vary (so that its elements are
@@ -93,14 +93,10 @@ fn visit(
     }
 }
 
-/// Vectors of a state's row in a scan: enough independent sums to hide the latency of one, and a state of 128 rows
-/// stays in the first-level cache.
-const SCAN_VECTORS: i64 = 4;
-
 /// Lanes at a time: no more vectors than a constant extent needs.
-pub(super) fn lane_tile(c: &Cascade, caps: &CpuCaps, r: RankId, scan: bool) -> Tile {
-    let lanes = caps.lanes as i64;
-    let all = if scan { caps.lane_tile().max(SCAN_VECTORS * lanes) } else { caps.lane_tile() };
+pub(super) fn lane_tile(c: &Cascade, caps: &Caps, r: RankId, scan: bool) -> Tile {
+    let lanes = caps.lanes();
+    let all = if scan { caps.scan_tile() } else { caps.lane_tile() };
     Tile::Fixed(match c.ranks[r.index()].extent {
         Extent::Const(n) => ((n + lanes - 1) / lanes * lanes).clamp(lanes, all),
         Extent::Free | Extent::Derived(_) => all,
@@ -108,8 +104,8 @@ pub(super) fn lane_tile(c: &Cascade, caps: &CpuCaps, r: RankId, scan: bool) -> T
 }
 
 /// Streamed elements at a time.
-pub(super) fn stream_tile(c: &Cascade, caps: &CpuCaps, r: RankId) -> Tile {
-    let all = caps.stream_tile as i64;
+pub(super) fn stream_tile(c: &Cascade, caps: &Caps, r: RankId) -> Tile {
+    let all = caps.stream_tile();
     Tile::Fixed(match c.ranks[r.index()].extent {
         Extent::Const(n) => n.clamp(1, all),
         Extent::Free | Extent::Derived(_) => all,

@@ -1,4 +1,4 @@
-//! Stream IR → tile IR for CPUs: queries in the lanes, blocks of the streamed rank, everything else in tiles.
+//! Stream IR → tile IR: queries in the lanes, blocks of the streamed rank, everything else in tiles.
 //!
 //! Assumes a verified stream. Guarantees a kernel that `tile::verify` accepts, in which no statement reads outside a
 //! tensor, or a refusal that names the statement.
@@ -34,7 +34,7 @@ use super::{PassCx, Report, Run};
 use crate::cascade::{Node, NodeId, OutIdx, RankId, TensorKind};
 use crate::diag::{Code, Refusal};
 use crate::stream::{Place, Stage, Stream};
-use crate::target::CpuCaps;
+use crate::target::Caps;
 use crate::tile::{AxisId, Expr, Stmt, Tile, TileKernel, TileStage};
 use crate::types::{DType, UnOp, ValueType};
 use scope::{Scope, Tiler};
@@ -47,7 +47,7 @@ type Env = BTreeMap<RankId, Expr>;
 /// Forms tile programs.
 pub(super) static PASS: super::Pass = super::Pass {
     name: "tile",
-    summary: "lowers stages to loops over tiles for a CPU",
+    summary: "lowers stages to loops over tiles",
     post: "L3; no statement reads outside a tensor",
     run: Run::Tiles(form),
 };
@@ -112,7 +112,7 @@ fn memory(s: &Stream) -> (Vec<crate::cascade::TensorId>, usize) {
     (memory, count)
 }
 
-fn stage(s: &Stream, caps: &CpuCaps, st: &Stage) -> Res<(TileStage, Vec<crate::cascade::Assert>)> {
+fn stage(s: &Stream, caps: &Caps, st: &Stage) -> Res<(TileStage, Vec<crate::cascade::Assert>)> {
     let out = TileStage { name: st.name.clone(), axes: vec![], grid: vec![], bufs: vec![], body: vec![] };
     let mut t = Tiler {
         s,

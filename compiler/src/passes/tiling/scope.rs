@@ -8,7 +8,7 @@ use super::scan::Held;
 use crate::cascade::{Assert, Origin, RankId, TensorId};
 use crate::diag::{Code, Refusal};
 use crate::stream::Stream;
-use crate::target::CpuCaps;
+use crate::target::Caps;
 use crate::tile::{Axis, AxisId, Buf, BufId, BufType, Expr, Stmt, Tile, TileStage};
 use std::collections::BTreeMap;
 
@@ -41,7 +41,7 @@ pub(super) struct State {
 /// Lowers one stage.
 pub(super) struct Tiler<'a> {
     pub(super) s: &'a Stream,
-    pub(super) caps: &'a CpuCaps,
+    pub(super) caps: &'a Caps,
     pub(super) out: TileStage,
     pub(super) scopes: Vec<Scope>,
     /// Level at which an axis is opened; 0 for grid and whole axes.
