@@ -2,7 +2,11 @@
 //!
 //! Every access is checked; a kernel that leaves its memory is an error, not undefined behaviour.
 
-use super::{Func, Inst, LaneBin, LaneCmp, LaneKernel, LaneUn, MemRole, Op, Ty, Val};
+use super::{Func, Inst, LaneBin, LaneCmp, LaneKernel, LaneUn, MemTensor, Op, Ty, Val};
+
+mod memory;
+
+pub(crate) use memory::{Memory, prepare};
 
 /// Arguments of a run: what the caller of a kernel provides.
 #[derive(Clone, Debug, Default)]
@@ -19,24 +23,17 @@ pub struct Args {
 
 /// Runs all stages of a kernel on row-major tensors, which it updates.
 pub fn run(kernel: &LaneKernel, args: &mut Args) -> Result<(), String> {
-    let mut m = Machine::new(kernel, args)?;
-    m.call(&kernel.prepare, 0, 0)?;
-    m.check_dims(args)?;
-    for (i, a) in kernel.ints.asserts.iter().enumerate() {
-        if m.ints[kernel.ints.assert(i)] != 1 {
-            return Err(format!("assertion does not hold: {a}"));
-        }
+    if kernel.lanes > MAX_LANES {
+        return Err(format!("vectors of {} lanes", kernel.lanes));
     }
+    let memory = prepare(&kernel.tensors, &kernel.ints, &kernel.prepare, args)?;
+    let mut m = Machine { lanes: kernel.lanes, types: &kernel.tensors, memory, scratch: vec![] };
     for (i, stage) in kernel.stages.iter().enumerate() {
-        let (items, bytes) = (m.ints[kernel.ints.items(i)], m.ints[kernel.ints.scratch(i)]);
+        let (items, bytes) = (m.memory.ints[kernel.ints.items(i)], m.memory.ints[kernel.ints.scratch(i)]);
         m.scratch = vec![0xffff_ffff; bytes.div_euclid(4) as usize];
         m.call(&stage.func, 0, items)?;
     }
-    for (t, data) in args.tensors.iter_mut().enumerate() {
-        if matches!(kernel.tensors[t].role, MemRole::Out | MemRole::InOut) {
-            data.clone_from(&m.tensors[t]);
-        }
-    }
+    m.memory.give_back(&kernel.tensors, args);
     Ok(())
 }
 
@@ -68,10 +65,9 @@ enum Value {
 }
 
 struct Machine<'a> {
-    kernel: &'a LaneKernel,
-    ints: Vec<i64>,
-    floats: Vec<f32>,
-    tensors: Vec<Vec<f64>>,
+    lanes: usize,
+    types: &'a [MemTensor],
+    memory: Memory,
     scratch: Vec<u32>,
 }
 
@@ -80,53 +76,7 @@ struct Frame {
     vars: Vec<Option<Value>>,
 }
 
-impl<'a> Machine<'a> {
-    fn new(kernel: &'a LaneKernel, args: &Args) -> Result<Self, String> {
-        if kernel.lanes > MAX_LANES {
-            return Err(format!("vectors of {} lanes", kernel.lanes));
-        }
-        let layout = &kernel.ints;
-        let mut ints = vec![0; layout.len()];
-        for (i, (name, _)) in layout.ranks.iter().enumerate() {
-            ints[layout.rank(i)] = *args.ranks.get(i).ok_or_else(|| format!("no extent for {name}"))?;
-        }
-        for (i, name) in layout.scalars.iter().enumerate() {
-            ints[layout.scalar(i)] = *args.scalars.get(i).ok_or_else(|| format!("no value for {name}"))?;
-        }
-        Ok(Machine { kernel, ints, floats: args.floats.clone(), tensors: vec![], scratch: vec![] })
-    }
-
-    /// Sets the strides of the caller's tensors, which are row-major here, and allocates tables and workspace.
-    fn check_dims(&mut self, args: &Args) -> Result<(), String> {
-        let layout = &self.kernel.ints;
-        for (t, tensor) in self.kernel.tensors.iter().enumerate() {
-            let dims: Vec<i64> = (0..tensor.dims.len()).map(|d| self.ints[layout.dim(t, d)]).collect();
-            let size = dims.iter().product::<i64>() as usize;
-            let data = match &tensor.role {
-                MemRole::Table(values) => values.clone(),
-                MemRole::Workspace => vec![f64::NAN; size],
-                MemRole::In | MemRole::Out | MemRole::InOut => {
-                    args.tensors.get(t).cloned().ok_or_else(|| format!("no data for {}", tensor.name))?
-                }
-            };
-            if data.len() != size {
-                return Err(format!("{} has {} elements instead of {size}", tensor.name, data.len()));
-            }
-            self.tensors.push(data);
-            let mut stride = i64::from(size != 0);
-            for d in (0..tensor.dims.len()).rev() {
-                let slot = layout.stride(t, d);
-                let given = matches!(tensor.role, MemRole::In | MemRole::Out | MemRole::InOut);
-                if !given && self.ints[slot] != stride {
-                    return Err(format!("prepare sets stride {} of {} to {}", d, tensor.name, self.ints[slot]));
-                }
-                self.ints[slot] = stride;
-                stride *= dims[d];
-            }
-        }
-        Ok(())
-    }
-
+impl Machine<'_> {
     fn call(&mut self, func: &Func, begin: i64, end: i64) -> Result<(), String> {
         let mut frame = Frame { vals: vec![None; func.vals.len()], vars: vec![None; func.vars.len()] };
         frame.vals[Func::BEGIN.0 as usize] = Some(Value::I(begin));
@@ -168,20 +118,15 @@ impl<'a> Machine<'a> {
                     other => return Err(format!("store of {other:?}")),
                 };
                 let at = self.global(*tensor, f.int(*offset)?)?;
-                self.tensors[*tensor][at] = self.kernel.tensors[*tensor].dtype.round(x);
+                self.memory.tensors[*tensor][at] = self.types[*tensor].dtype.round(x);
             }
-            Inst::StoreInt { slot, value } => self.ints[*slot] = f.int(*value)?,
+            Inst::StoreInt { slot, value } => self.memory.ints[*slot] = f.int(*value)?,
         }
         Ok(())
     }
 
     fn global(&self, tensor: usize, offset: i64) -> Result<usize, String> {
-        let name = &self.kernel.tensors[tensor].name;
-        let size = self.tensors.get(tensor).map_or(0, Vec::len);
-        usize::try_from(offset)
-            .ok()
-            .filter(|i| *i < size)
-            .ok_or_else(|| format!("offset {offset} leaves {name}, which has {size} elements"))
+        self.memory.element(self.types, tensor, offset)
     }
 
     fn local(&self, offset: i64, words: usize) -> Result<usize, String> {
@@ -194,7 +139,7 @@ impl<'a> Machine<'a> {
 
     fn store_local(&mut self, offset: i64, value: Value) -> Result<(), String> {
         let mut words = [0; MAX_LANES];
-        let mut count = self.kernel.lanes;
+        let mut count = self.lanes;
         match value {
             Value::I(x) => (words[0], count) = (x as u32, 1),
             Value::F(x) => (words[0], count) = (x.to_bits(), 1),
@@ -209,7 +154,7 @@ impl<'a> Machine<'a> {
     }
 
     fn load_local(&self, ty: Ty, offset: i64) -> Result<Value, String> {
-        let words = if ty.is_vector() { self.kernel.lanes } else { 1 };
+        let words = if ty.is_vector() { self.lanes } else { 1 };
         let at = self.local(offset, words)?;
         let mut w = [0; MAX_LANES];
         w[..words].copy_from_slice(&self.scratch[at..at + words]);
@@ -229,8 +174,8 @@ impl<'a> Machine<'a> {
             Op::ConstF(x) => Value::F(*x),
             Op::ConstB(x) => Value::B(*x),
             Op::Get(var) => f.vars[var.0 as usize].ok_or("variable is not set")?,
-            Op::Int(slot) => Value::I(self.ints[*slot]),
-            Op::FloatArg(slot) => Value::F(*self.floats.get(*slot).ok_or("no such float")?),
+            Op::Int(slot) => Value::I(self.memory.ints[*slot]),
+            Op::FloatArg(slot) => Value::F(*self.memory.floats.get(*slot).ok_or("no such float")?),
             Op::Un(op, a) => unary(*op, f.get(*a)?)?,
             Op::Bin(op, a, b) => binary(*op, f.get(*a)?, f.get(*b)?)?,
             Op::Fma(a, b, c) => match (f.get(*a)?, f.get(*b)?, f.get(*c)?) {
@@ -260,8 +205,8 @@ impl<'a> Machine<'a> {
             },
             Op::LoadLocal(ty, offset) => self.load_local(*ty, f.int(*offset)?)?,
             Op::LoadGlobal(t, offset) => {
-                let x = self.tensors[*t][self.global(*t, f.int(*offset)?)?];
-                match super::load_type(self.kernel.tensors[*t].dtype) {
+                let x = self.memory.tensors[*t][self.global(*t, f.int(*offset)?)?];
+                match super::load_type(self.types[*t].dtype) {
                     Ty::I64 => Value::I(x as i64),
                     Ty::B => Value::B(x != 0.0),
                     _ => Value::F(x as f32),
@@ -270,9 +215,9 @@ impl<'a> Machine<'a> {
             Op::LoadGlobalVec(t, offset) => {
                 let first = f.int(*offset)?;
                 let at = self.global(*t, first)?;
-                self.global(*t, first + self.kernel.lanes as i64 - 1)?;
+                self.global(*t, first + self.lanes as i64 - 1)?;
                 Value::VF(std::array::from_fn(|i| {
-                    if i < self.kernel.lanes { self.tensors[*t][at + i] as f32 } else { 0.0 }
+                    if i < self.lanes { self.memory.tensors[*t][at + i] as f32 } else { 0.0 }
                 }))
             }
             Op::IntToFloat(a)

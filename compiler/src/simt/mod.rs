@@ -5,8 +5,11 @@
 
 mod build;
 mod def;
+pub mod exec;
 mod lower;
 mod print;
+#[cfg(test)]
+pub(crate) mod tests;
 pub mod typing;
 mod verify;
 
