@@ -41,8 +41,11 @@
 //! Tensors are borrowed slices with a shape and strides ([`Tensor`], [`TensorMut`]). Every launch checks shapes,
 //! dtypes, strides and bounds before the first write and returns an [`Error`] that names what does not fit.
 
+mod arg;
 mod element;
 mod error;
+mod plan;
+mod signature;
 mod tensor;
 
 pub mod cpu;

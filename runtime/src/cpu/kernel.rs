@@ -1,7 +1,7 @@
 //! Descriptions of compiled kernels: plain data and function pointers, made by the `rust` target as constants and
 //! by the `cranelift` target at run time.
 
-use crate::DType;
+use crate::signature::{RankDesc, Signature, TensorDesc};
 
 /// A stage (or `prepare`) function; see `lane` in the compiler for the calling convention:
 /// base pointers, integers, floats, scratch, first item, one past the last item.
@@ -36,61 +36,6 @@ pub struct Member<'k> {
     pub isas: &'k [Isa<'k>],
 }
 
-/// A tensor in memory.
-#[derive(Clone, Copy, Debug)]
-pub struct TensorDesc<'k> {
-    /// Name.
-    pub name: &'k str,
-    /// Storage type.
-    pub dtype: DType,
-    /// Dimensions as declared.
-    pub dims: &'k [&'k str],
-    /// Who provides it.
-    pub role: Role<'k>,
-}
-
-/// Who provides a tensor.
-#[derive(Clone, Copy, Debug)]
-pub enum Role<'k> {
-    /// The caller; read only.
-    In,
-    /// The caller; written.
-    Out,
-    /// The caller; read and written.
-    InOut,
-    /// Constant data in the tensor's dtype, native byte order.
-    Table(&'k [u8]),
-    /// The launcher.
-    Workspace,
-}
-
-/// A rank.
-#[derive(Clone, Copy, Debug)]
-pub struct RankDesc<'k> {
-    /// Upper-case name.
-    pub name: &'k str,
-    /// Where its extent comes from.
-    pub source: RankSource,
-}
-
-/// Where the extent of a rank comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RankSource {
-    /// A dimension of one of the caller's tensors.
-    Dim {
-        /// Tensor.
-        tensor: usize,
-        /// Dimension.
-        dim: usize,
-    },
-    /// The caller gives it by name.
-    Given,
-    /// A compile-time constant, also written by `prepare`.
-    Const(i64),
-    /// `prepare` computes it.
-    Derived,
-}
-
 /// Code for one instruction set.
 #[derive(Clone, Copy, Debug)]
 pub struct Isa<'k> {
@@ -121,42 +66,16 @@ impl Isa<'_> {
     }
 }
 
-impl Member<'_> {
-    fn dims_total(&self) -> usize {
-        self.tensors.iter().map(|t| t.dims.len()).sum()
-    }
-
-    fn dims_before(&self, tensor: usize) -> usize {
-        self.tensors[..tensor].iter().map(|t| t.dims.len()).sum()
-    }
-
-    /// Slot of an integer scalar.
-    pub(super) fn scalar_slot(&self, i: usize) -> usize {
-        self.ranks.len() + i
-    }
-
-    /// Slot of a stride.
-    pub(super) fn stride_slot(&self, tensor: usize, dim: usize) -> usize {
-        self.scalar_slot(self.int_scalars.len()) + self.dims_before(tensor) + dim
-    }
-
-    /// Slot of a dimension.
-    pub(super) fn dim_slot(&self, tensor: usize, dim: usize) -> usize {
-        self.stride_slot(0, 0) + self.dims_total() + self.dims_before(tensor) + dim
-    }
-
-    /// Slot of a stage's item count; its scratch bytes follow.
-    pub(super) fn items_slot(&self, stage: usize) -> usize {
-        self.stride_slot(0, 0) + 2 * self.dims_total() + 2 * stage
-    }
-
-    /// Slot of an assert.
-    pub(super) fn assert_slot(&self, stages: usize, i: usize) -> usize {
-        self.items_slot(stages) + i
-    }
-
-    /// Number of slots.
-    pub(super) fn int_slots(&self, stages: usize) -> usize {
-        self.assert_slot(stages, self.asserts.len())
+impl<'k> Member<'k> {
+    /// What the checks of a launch need to know, for code with this many stages.
+    pub(super) fn signature(&self, stages: usize) -> Signature<'k> {
+        Signature {
+            tensors: self.tensors,
+            ranks: self.ranks,
+            int_scalars: self.int_scalars,
+            floats: self.floats,
+            asserts: self.asserts,
+            stages,
+        }
     }
 }

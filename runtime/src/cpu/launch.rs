@@ -19,16 +19,6 @@ pub struct Launch<'a> {
     pub options: Options<'a>,
 }
 
-impl Launch<'_> {
-    pub(super) fn int(&self, name: &str) -> Option<i64> {
-        self.ints.iter().find(|(n, _)| *n == name).map(|(_, v)| *v)
-    }
-
-    pub(super) fn float(&self, name: &str) -> Option<f32> {
-        self.floats.iter().find(|(n, _)| *n == name).map(|(_, v)| *v)
-    }
-}
-
 /// A cache line; scratch and workspace are made of them so that they are aligned for every vector type.
 #[derive(Clone, Copy)]
 #[repr(C, align(64))]
@@ -51,8 +41,8 @@ fn lines(bytes: u128) -> Result<Vec<Line>, Error> {
 pub fn launch<'k>(kernel: &Kernel<'k>, launch: &Launch<'_>) -> Result<&'k str, Error> {
     let plan = plan(kernel, launch, launch.options)?;
     let mut workspace = Vec::new();
-    let mut pointers = Pointers(Vec::with_capacity(plan.member.tensors.len()));
-    for (t, desc) in plan.member.tensors.iter().enumerate() {
+    let mut pointers = Pointers(Vec::with_capacity(plan.signature.tensors.len()));
+    for (t, desc) in plan.signature.tensors.iter().enumerate() {
         pointers.0.push(match desc.role {
             Role::Table(bytes) => bytes.as_ptr().cast_mut(),
             Role::Workspace => {
@@ -89,12 +79,12 @@ struct Shared<'p> {
 
 fn run_stages(plan: &Plan<'_>, pointers: &Pointers) -> Result<(), Error> {
     let threads = rayon::current_num_threads().max(1);
-    let largest = (0..plan.isa.stages.len()).map(|s| plan.ints[plan.member.items_slot(s) + 1].max(0)).max();
+    let largest = (0..plan.isa.stages.len()).map(|s| plan.ints[plan.signature.items_slot(s) + 1].max(0)).max();
     let workers = workers(plan, threads);
     let mut scratch: Vec<Vec<Line>> =
         (0..workers).map(|_| lines(largest.unwrap_or(0) as u128)).collect::<Result<_, _>>()?;
     for (s, stage) in plan.isa.stages.iter().enumerate() {
-        let items = plan.ints[plan.member.items_slot(s)];
+        let items = plan.ints[plan.signature.items_slot(s)];
         let next = AtomicI64::new(0);
         let shared = Shared { stage: *stage, pointers, ints: &plan.ints, floats: &plan.floats, next, items };
         if workers == 1 {
@@ -113,7 +103,7 @@ fn run_stages(plan: &Plan<'_>, pointers: &Pointers) -> Result<(), Error> {
 
 /// Never more workers than the widest stage has items.
 fn workers(plan: &Plan<'_>, threads: usize) -> usize {
-    let widest = (0..plan.isa.stages.len()).map(|s| plan.ints[plan.member.items_slot(s)]).max().unwrap_or(0);
+    let widest = (0..plan.isa.stages.len()).map(|s| plan.ints[plan.signature.items_slot(s)]).max().unwrap_or(0);
     usize::try_from(widest).unwrap_or(1).clamp(1, threads)
 }
 

@@ -1,6 +1,5 @@
 //! Kernels on the CPU: descriptions, checks, launch.
 
-mod arg;
 mod kernel;
 mod launch;
 mod plan;
@@ -10,8 +9,9 @@ pub mod simd;
 #[cfg(test)]
 mod tests;
 
-pub use arg::Arg;
-pub use kernel::{Isa, Kernel, Member, RankDesc, RankSource, Role, StageFn, TensorDesc};
+pub use crate::arg::Arg;
+pub use crate::signature::{RankDesc, RankSource, Role, TensorDesc};
+pub use kernel::{Isa, Kernel, Member, StageFn};
 pub use launch::{Launch, launch};
 
 /// Options of a launch.

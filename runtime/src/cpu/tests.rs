@@ -94,7 +94,7 @@ fn what_does_not_fit_is_refused_before_anything_is_written() {
 fn overlaps_are_found_whatever_the_order_of_dimensions() {
     let overlaps = |shape: &[usize], strides: &[usize]| {
         let mut data = vec![0.0f32; 64];
-        super::plan::overlaps(&TensorMut::with_strides(&mut data, shape, strides).arg())
+        crate::plan::overlaps(&TensorMut::with_strides(&mut data, shape, strides).arg().view)
     };
     assert!(overlaps(&[2, 2], &[1, 1]));
     assert!(overlaps(&[3, 4], &[2, 1]));
