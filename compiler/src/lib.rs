@@ -12,6 +12,7 @@ pub mod explain;
 pub mod interp;
 pub mod lane;
 pub mod library;
+pub mod math;
 pub mod passes;
 pub mod schedule;
 pub mod simt;

@@ -6,6 +6,7 @@
 
 use super::typing::infer;
 use super::{Func, Inst, LaneBin, LaneCmp, LaneUn, Op, Ty, Val, Var};
+use crate::math::Math;
 use crate::types::DType;
 use std::collections::BTreeMap;
 
@@ -215,18 +216,6 @@ impl Builder {
         self.op(Op::ConstF(v))
     }
 
-    /// F32 constant in every lane.
-    pub fn vfloat(&mut self, v: f32) -> Val {
-        let c = self.float(v);
-        self.op(Op::Splat(c))
-    }
-
-    /// Integer constant in every lane.
-    pub fn vint(&mut self, v: i64) -> Val {
-        let c = self.int(v);
-        self.op(Op::Splat(c))
-    }
-
     /// The constant behind a value, if it is an I64 constant.
     pub fn as_int(&self, v: Val) -> Option<i64> {
         self.constants.get(&v).copied()
@@ -235,65 +224,6 @@ impl Builder {
     /// The constant that a vector repeats, if it is the splat of an I64 constant.
     pub fn splat_of(&self, v: Val) -> Option<i64> {
         self.splats.get(&v).copied()
-    }
-
-    /// Unary operation.
-    pub fn un(&mut self, op: LaneUn, a: Val) -> Val {
-        self.op(Op::Un(op, a))
-    }
-
-    /// Binary operation; integer constants are folded.
-    pub fn bin(&mut self, op: LaneBin, a: Val, b: Val) -> Val {
-        if self.ty(a) == Ty::I64 && self.ty(b) == Ty::I64 {
-            let (x, y) = (self.as_int(a), self.as_int(b));
-            if let Some(c) = x.zip(y).and_then(|(x, y)| fold(op, x, y)) {
-                return self.int(c);
-            }
-            if let Some(v) = neutral(op, a, x, b, y) {
-                return v;
-            }
-        }
-        self.op(Op::Bin(op, a, b))
-    }
-
-    /// `a + b`.
-    pub fn add(&mut self, a: Val, b: Val) -> Val {
-        self.bin(LaneBin::Add, a, b)
-    }
-
-    /// `a - b`.
-    pub fn sub(&mut self, a: Val, b: Val) -> Val {
-        self.bin(LaneBin::Sub, a, b)
-    }
-
-    /// `a * b`.
-    pub fn mul(&mut self, a: Val, b: Val) -> Val {
-        self.bin(LaneBin::Mul, a, b)
-    }
-
-    /// Minimum.
-    pub fn min(&mut self, a: Val, b: Val) -> Val {
-        self.bin(LaneBin::Min, a, b)
-    }
-
-    /// Maximum.
-    pub fn max(&mut self, a: Val, b: Val) -> Val {
-        self.bin(LaneBin::Max, a, b)
-    }
-
-    /// Comparison.
-    pub fn cmp(&mut self, op: LaneCmp, a: Val, b: Val) -> Val {
-        self.op(Op::Cmp(op, a, b))
-    }
-
-    /// Choice.
-    pub fn select(&mut self, c: Val, a: Val, b: Val) -> Val {
-        self.op(Op::Select(c, a, b))
-    }
-
-    /// Fused multiply-add.
-    pub fn fma(&mut self, a: Val, b: Val, c: Val) -> Val {
-        self.op(Op::Fma(a, b, c))
     }
 
     /// Sum with the most invariant terms first, so that their partial sums leave the inner loops.
@@ -325,5 +255,69 @@ fn neutral(op: LaneBin, a: Val, x: Option<i64>, b: Val, y: Option<i64>) -> Optio
         (LaneBin::Mul, Some(0), _) => Some(a),
         (LaneBin::Mul, _, Some(0)) => Some(b),
         _ => None,
+    }
+}
+
+impl Math for Builder {
+    type Val = Val;
+
+    fn vfloat(&mut self, v: f32) -> Val {
+        let c = self.float(v);
+        self.op(Op::Splat(c))
+    }
+
+    fn vint(&mut self, v: i64) -> Val {
+        let c = self.int(v);
+        self.op(Op::Splat(c))
+    }
+
+    fn un(&mut self, op: LaneUn, a: Val) -> Val {
+        self.op(Op::Un(op, a))
+    }
+
+    /// Integer constants are folded.
+    fn bin(&mut self, op: LaneBin, a: Val, b: Val) -> Val {
+        if self.ty(a) == Ty::I64 && self.ty(b) == Ty::I64 {
+            let (x, y) = (self.as_int(a), self.as_int(b));
+            if let Some(c) = x.zip(y).and_then(|(x, y)| fold(op, x, y)) {
+                return self.int(c);
+            }
+            if let Some(v) = neutral(op, a, x, b, y) {
+                return v;
+            }
+        }
+        self.op(Op::Bin(op, a, b))
+    }
+
+    fn fma(&mut self, a: Val, b: Val, c: Val) -> Val {
+        self.op(Op::Fma(a, b, c))
+    }
+
+    fn cmp(&mut self, op: LaneCmp, a: Val, b: Val) -> Val {
+        self.op(Op::Cmp(op, a, b))
+    }
+
+    fn select(&mut self, c: Val, a: Val, b: Val) -> Val {
+        self.op(Op::Select(c, a, b))
+    }
+
+    fn float_bits(&mut self, a: Val) -> Val {
+        self.op(Op::FloatBits(a))
+    }
+
+    fn bits_float(&mut self, a: Val) -> Val {
+        self.op(Op::BitsFloat(a))
+    }
+
+    fn shl(&mut self, a: Val, n: u32) -> Val {
+        self.op(Op::Shl(a, n))
+    }
+
+    fn shr(&mut self, a: Val, n: u32) -> Val {
+        self.op(Op::Shr(a, n))
+    }
+
+    fn int_to_float(&mut self, a: Val) -> Val {
+        self.op(Op::IntToFloat(a))
     }
 }

@@ -7,7 +7,6 @@ mod build;
 mod def;
 pub mod exec;
 mod lower;
-mod math;
 mod parse;
 mod print;
 #[cfg(test)]

@@ -5,7 +5,8 @@
 
 use super::typing::infer;
 use super::{Array, ArrayId, Elem, Inst, Op, Place, SimtBin, SimtStage, SimtUn, Space, Ty, Val, Var};
-use crate::lane::{LaneCmp, exec};
+use crate::lane::{LaneBin, LaneCmp, LaneUn, exec};
+use crate::math::Math;
 use std::collections::BTreeMap;
 
 /// A stage under construction.
@@ -196,12 +197,12 @@ impl Builder {
     }
 
     /// Unary operation.
-    pub fn un(&mut self, op: SimtUn, a: Val) -> Val {
+    pub fn unary(&mut self, op: SimtUn, a: Val) -> Val {
         self.op(Op::Un(op, a))
     }
 
     /// Binary operation; integer constants are folded.
-    pub fn bin(&mut self, op: SimtBin, a: Val, b: Val) -> Val {
+    pub fn binary(&mut self, op: SimtBin, a: Val, b: Val) -> Val {
         if self.ty(a) == Ty::I32 && self.ty(b) == Ty::I32 {
             let (x, y) = (self.as_int(a), self.as_int(b));
             if let Some(c) = x.zip(y).and_then(|(x, y)| fold(op, x, y)) {
@@ -213,45 +214,85 @@ impl Builder {
         }
         self.op(Op::Bin(op, a, b))
     }
+}
 
-    /// `a + b`.
-    pub fn add(&mut self, a: Val, b: Val) -> Val {
-        self.bin(SimtBin::Add, a, b)
+impl Math for Builder {
+    type Val = Val;
+
+    fn vfloat(&mut self, v: f32) -> Val {
+        self.float(v)
     }
 
-    /// `a - b`.
-    pub fn sub(&mut self, a: Val, b: Val) -> Val {
-        self.bin(SimtBin::Sub, a, b)
+    fn vint(&mut self, v: i64) -> Val {
+        self.int(v as i32)
     }
 
-    /// `a * b`.
-    pub fn mul(&mut self, a: Val, b: Val) -> Val {
-        self.bin(SimtBin::Mul, a, b)
+    fn un(&mut self, op: LaneUn, a: Val) -> Val {
+        let op = match op {
+            LaneUn::Neg => SimtUn::Neg,
+            LaneUn::Abs => SimtUn::Abs,
+            LaneUn::Not => SimtUn::Not,
+            LaneUn::Sqrt => SimtUn::Sqrt,
+            LaneUn::Floor => SimtUn::Floor,
+            LaneUn::Ceil => SimtUn::Ceil,
+            LaneUn::Round => SimtUn::Round,
+            LaneUn::Popcount => SimtUn::Popcount,
+            LaneUn::Ilog2 => SimtUn::Ilog2,
+        };
+        self.unary(op, a)
     }
 
-    /// Minimum.
-    pub fn min(&mut self, a: Val, b: Val) -> Val {
-        self.bin(SimtBin::Min, a, b)
+    fn bin(&mut self, op: LaneBin, a: Val, b: Val) -> Val {
+        let op = match op {
+            LaneBin::Add => SimtBin::Add,
+            LaneBin::Sub => SimtBin::Sub,
+            LaneBin::Mul => SimtBin::Mul,
+            LaneBin::Div => SimtBin::Div,
+            LaneBin::Min => SimtBin::Min,
+            LaneBin::Max => SimtBin::Max,
+            LaneBin::FloorDiv => SimtBin::FloorDiv,
+            LaneBin::Mod => SimtBin::Mod,
+            LaneBin::And => SimtBin::And,
+            LaneBin::Or => SimtBin::Or,
+        };
+        self.binary(op, a, b)
     }
 
-    /// Maximum.
-    pub fn max(&mut self, a: Val, b: Val) -> Val {
-        self.bin(SimtBin::Max, a, b)
+    fn fma(&mut self, a: Val, b: Val, c: Val) -> Val {
+        self.op(Op::Fma(a, b, c))
     }
 
-    /// Comparison.
-    pub fn cmp(&mut self, op: LaneCmp, a: Val, b: Val) -> Val {
+    fn cmp(&mut self, op: LaneCmp, a: Val, b: Val) -> Val {
         self.op(Op::Cmp(op, a, b))
     }
 
-    /// Choice.
-    pub fn select(&mut self, c: Val, a: Val, b: Val) -> Val {
+    fn select(&mut self, c: Val, a: Val, b: Val) -> Val {
         if a == b { a } else { self.op(Op::Select(c, a, b)) }
     }
 
-    /// Fused multiply-add.
-    pub fn fma(&mut self, a: Val, b: Val, c: Val) -> Val {
-        self.op(Op::Fma(a, b, c))
+    fn float_bits(&mut self, a: Val) -> Val {
+        self.op(Op::FloatBits(a))
+    }
+
+    fn bits_float(&mut self, a: Val) -> Val {
+        self.op(Op::BitsFloat(a))
+    }
+
+    fn shl(&mut self, a: Val, n: u32) -> Val {
+        self.op(Op::Shl(a, n))
+    }
+
+    fn shr(&mut self, a: Val, n: u32) -> Val {
+        self.op(Op::Shr(a, n))
+    }
+
+    fn int_to_float(&mut self, a: Val) -> Val {
+        self.op(Op::IntToFloat(a))
+    }
+
+    /// The machine's unit.
+    fn exp2(&mut self, x: Val) -> Val {
+        self.unary(SimtUn::Exp2, x)
     }
 }
 

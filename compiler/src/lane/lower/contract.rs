@@ -3,6 +3,7 @@
 use super::Lower;
 use crate::diag::Refusal;
 use crate::lane::{Inst, LaneBin, LaneCmp, Op, Ty, Val, Var};
+use crate::math::Math;
 use crate::tile::{AxisId, BufId, Expr};
 
 /// A contraction with its loop-invariant facts.

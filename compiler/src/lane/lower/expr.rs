@@ -4,6 +4,7 @@ use super::{Lanes, Lower, ScalarSlot};
 use crate::cascade::TensorId;
 use crate::diag::Refusal;
 use crate::lane::{Inst, LaneBin, LaneCmp, LaneUn, Op, Ty, Val};
+use crate::math::Math;
 use crate::tile::{AxisId, BufId, Expr};
 use crate::types::{BinOp, DType, UnOp};
 
@@ -266,14 +267,14 @@ impl Lower<'_> {
             }
             UnOp::ToIndex => return Ok(self.as_index(a)),
             UnOp::BoolToIndex => return Ok(fb.op(Op::BoolToInt(a))),
-            UnOp::Exp => return Ok(self.vector_function(a, super::Builder::exp)),
-            UnOp::Exp2 => return Ok(self.vector_function(a, super::Builder::exp2)),
-            UnOp::Log => return Ok(self.vector_function(a, super::Builder::log)),
-            UnOp::Log2 => return Ok(self.vector_function(a, super::Builder::log2)),
-            UnOp::Tanh => return Ok(self.vector_function(a, super::Builder::tanh)),
-            UnOp::Sin => return Ok(self.vector_function(a, super::Builder::sin)),
-            UnOp::Cos => return Ok(self.vector_function(a, super::Builder::cos)),
-            UnOp::Erf => return Ok(self.vector_function(a, super::Builder::erf)),
+            UnOp::Exp => return Ok(self.vector_function(a, Math::exp)),
+            UnOp::Exp2 => return Ok(self.vector_function(a, Math::exp2)),
+            UnOp::Log => return Ok(self.vector_function(a, Math::log)),
+            UnOp::Log2 => return Ok(self.vector_function(a, Math::log2)),
+            UnOp::Tanh => return Ok(self.vector_function(a, Math::tanh)),
+            UnOp::Sin => return Ok(self.vector_function(a, Math::sin)),
+            UnOp::Cos => return Ok(self.vector_function(a, Math::cos)),
+            UnOp::Erf => return Ok(self.vector_function(a, Math::erf)),
         };
         Ok(fb.un(un, a))
     }

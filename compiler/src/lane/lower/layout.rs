@@ -3,6 +3,7 @@
 use super::{Lower, Refusal};
 use crate::cascade::{self, Assert, Cascade, Extent, RankId, TensorKind};
 use crate::lane::{IntLayout, LaneBin, MemRole, MemTensor, RankSource, Val};
+use crate::math::Math;
 use crate::tile::{AxisId, Tile, TileKernel, TileStage};
 use crate::types::{BinOp, ValueType};
 

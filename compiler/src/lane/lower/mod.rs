@@ -17,6 +17,7 @@ mod stream;
 use super::{Builder, Func, LaneKernel, LaneStage, Op, Ty, Val};
 use crate::cascade::{Origin, RankId};
 use crate::diag::{Code, Refusal};
+use crate::math::Math;
 use crate::target::CpuCaps;
 use crate::tile::{Axis, AxisId, BufId, BufType, Expr, Tile, TileKernel, TileStage, Verified};
 use layout::{ScalarSlot, Slots};

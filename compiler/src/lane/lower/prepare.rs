@@ -5,6 +5,7 @@ use super::{Lanes, Lower};
 use crate::cascade::{self, Assert, Extent, RankId};
 use crate::diag::Refusal;
 use crate::lane::{Func, Inst, LaneCmp, MemRole, Op, Val};
+use crate::math::Math;
 use crate::target::CpuCaps;
 use crate::tile::{Expr, TileKernel, TileStage};
 

@@ -5,6 +5,7 @@ use super::{Lanes, Lower};
 use crate::cascade::TensorId;
 use crate::diag::Refusal;
 use crate::lane::{Inst, LaneBin, Op, Ty, Val, Var};
+use crate::math::Math;
 use crate::tile::{AxisId, BufId, Expr, Stmt, Tile};
 use crate::types::{BinOp, RedOp};
 

@@ -3,6 +3,7 @@
 use super::{Lower, Place};
 use crate::diag::Refusal;
 use crate::lane::{Inst, LaneBin, LaneCmp, Op, Val};
+use crate::math::Math;
 use crate::tile::{AxisId, Range, Stmt, Tile};
 
 /// A live range, clipped to the extent; empty ones have been moved out of the way.

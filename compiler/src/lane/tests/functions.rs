@@ -2,6 +2,7 @@
 
 use crate::lane::exec::{Args, run};
 use crate::lane::{Builder, Func, Inst, IntLayout, LaneKernel, LaneStage, MemRole, MemTensor, Op, RankSource, Ty, Val};
+use crate::math::Math;
 use crate::types::DType;
 
 const LANES: usize = 16;

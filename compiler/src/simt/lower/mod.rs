@@ -2,6 +2,8 @@
 //!
 //! Assumes a verified tile kernel. Guarantees a verified SIMT kernel, or refusals.
 
+mod scalar;
+
 use super::SimtKernel;
 use crate::cascade::Origin;
 use crate::diag::{Code, Refusal};

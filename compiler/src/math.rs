@@ -1,5 +1,5 @@
-//! Transcendental functions as vector polynomials. Every CPU target shares them, so results agree across targets up
-//! to the fusing of multiply-adds.
+//! Transcendental functions as polynomials, over whatever a level computes with: vectors of lanes, or values of a thread. Every target
+//! shares them, so results agree across targets up to the fusing of multiply-adds.
 //!
 //! Errors are against exact mathematics, over the ranges that the tests sweep. Subnormal results are flushed to zero
 //! by `exp2` and `exp`: hardware needs a hundred cycles for them and no attention weight needs them.
@@ -14,7 +14,7 @@
 //! | `erf` | 1e-7 absolute | |
 //! | `pow` | relative `1e-7 · (1 + abs(y · log2 x))` | NaN for a negative base unless y is an integer |
 
-use super::{Builder, LaneBin, LaneCmp, LaneUn, Op, Val};
+use crate::lane::{LaneBin, LaneCmp, LaneUn};
 
 /// Adding and subtracting this rounds floats below 2^22 to integers and leaves the integer in the low bits.
 const MAGIC: f32 = 12_582_912.0;
@@ -52,9 +52,63 @@ const ERF_LARGE: [f32; 6] =
     [-0.128_717_51, -0.634_846_7, -0.106_777_88, 0.024_254_622, -0.003_883_964_4, 0.000_383_197_13];
 const ERF_LARGE_LAST: f32 = -0.000_017_285_347;
 
-impl Builder {
-    /// 2^x of a vector.
-    pub fn exp2(&mut self, x: Val) -> Val {
+/// What the functions are built from; all of them are provided.
+pub trait Math {
+    /// An f32, an i32 or a truth value, or a vector of them.
+    type Val: Copy;
+
+    /// Float constant.
+    fn vfloat(&mut self, v: f32) -> Self::Val;
+    /// 32-bit integer constant.
+    fn vint(&mut self, v: i64) -> Self::Val;
+    /// Unary operation.
+    fn un(&mut self, op: LaneUn, a: Self::Val) -> Self::Val;
+    /// Binary operation.
+    fn bin(&mut self, op: LaneBin, a: Self::Val, b: Self::Val) -> Self::Val;
+    /// `a·b + c`.
+    fn fma(&mut self, a: Self::Val, b: Self::Val, c: Self::Val) -> Self::Val;
+    /// Comparison.
+    fn cmp(&mut self, op: LaneCmp, a: Self::Val, b: Self::Val) -> Self::Val;
+    /// Choice.
+    fn select(&mut self, c: Self::Val, a: Self::Val, b: Self::Val) -> Self::Val;
+    /// The bits of a float.
+    fn float_bits(&mut self, a: Self::Val) -> Self::Val;
+    /// The float with these bits.
+    fn bits_float(&mut self, a: Self::Val) -> Self::Val;
+    /// Shift to the left.
+    fn shl(&mut self, a: Self::Val, n: u32) -> Self::Val;
+    /// Arithmetic shift to the right.
+    fn shr(&mut self, a: Self::Val, n: u32) -> Self::Val;
+    /// Integer to float.
+    fn int_to_float(&mut self, a: Self::Val) -> Self::Val;
+
+    /// `a + b`.
+    fn add(&mut self, a: Self::Val, b: Self::Val) -> Self::Val {
+        self.bin(LaneBin::Add, a, b)
+    }
+
+    /// `a - b`.
+    fn sub(&mut self, a: Self::Val, b: Self::Val) -> Self::Val {
+        self.bin(LaneBin::Sub, a, b)
+    }
+
+    /// `a * b`.
+    fn mul(&mut self, a: Self::Val, b: Self::Val) -> Self::Val {
+        self.bin(LaneBin::Mul, a, b)
+    }
+
+    /// Minimum.
+    fn min(&mut self, a: Self::Val, b: Self::Val) -> Self::Val {
+        self.bin(LaneBin::Min, a, b)
+    }
+
+    /// Maximum.
+    fn max(&mut self, a: Self::Val, b: Self::Val) -> Self::Val {
+        self.bin(LaneBin::Max, a, b)
+    }
+
+    /// 2^x.
+    fn exp2(&mut self, x: Self::Val) -> Self::Val {
         let top = self.vfloat(128.0);
         let x = self.min(top, x);
         let (t, n) = self.round_magic(x);
@@ -66,8 +120,8 @@ impl Builder {
         self.zero_below(x, -126.0, r)
     }
 
-    /// e^x of a vector.
-    pub fn exp(&mut self, x: Val) -> Val {
+    /// e^x.
+    fn exp(&mut self, x: Self::Val) -> Self::Val {
         let c = self.vfloat(std::f32::consts::LOG2_E);
         let y = self.mul(x, c);
         let (t, n) = self.round_magic(y);
@@ -88,8 +142,8 @@ impl Builder {
         self.zero_below(x, -87.336_54, r)
     }
 
-    /// Base-2 logarithm of a vector.
-    pub fn log2(&mut self, x: Val) -> Val {
+    /// Base-2 logarithm.
+    fn log2(&mut self, x: Self::Val) -> Self::Val {
         let (f, y, e) = self.log_parts(x);
         let c = self.vfloat(std::f32::consts::LOG2_E - 1.0);
         let z = self.mul(y, c);
@@ -100,8 +154,8 @@ impl Builder {
         self.log_special(x, r)
     }
 
-    /// Natural logarithm of a vector.
-    pub fn log(&mut self, x: Val) -> Val {
+    /// Natural logarithm.
+    fn log(&mut self, x: Self::Val) -> Self::Val {
         let (f, y, e) = self.log_parts(x);
         let lo = self.vfloat(LN2_LO);
         let hi = self.vfloat(LN2_HI);
@@ -111,8 +165,8 @@ impl Builder {
         self.log_special(x, r)
     }
 
-    /// Hyperbolic tangent of a vector.
-    pub fn tanh(&mut self, x: Val) -> Val {
+    /// Hyperbolic tangent.
+    fn tanh(&mut self, x: Self::Val) -> Self::Val {
         let a = self.un(LaneUn::Abs, x);
         let c = self.vfloat(2.0 * std::f32::consts::LOG2_E);
         let y = self.mul(a, c);
@@ -132,18 +186,18 @@ impl Builder {
         self.with_sign_of(x, r)
     }
 
-    /// Sine of a vector (radians).
-    pub fn sin(&mut self, x: Val) -> Val {
+    /// Sine (radians).
+    fn sin(&mut self, x: Self::Val) -> Self::Val {
         self.circular(x, 0)
     }
 
-    /// Cosine of a vector (radians).
-    pub fn cos(&mut self, x: Val) -> Val {
+    /// Cosine (radians).
+    fn cos(&mut self, x: Self::Val) -> Self::Val {
         self.circular(x, 1)
     }
 
-    /// Error function of a vector.
-    pub fn erf(&mut self, x: Val) -> Val {
+    /// Error function.
+    fn erf(&mut self, x: Self::Val) -> Self::Val {
         let s = self.mul(x, x);
         let small = self.poly(s, &ERF_SMALL);
         let small = self.fma(small, x, x);
@@ -166,8 +220,8 @@ impl Builder {
         self.select(big, large, small)
     }
 
-    /// x^y of vectors.
-    pub fn pow(&mut self, x: Val, y: Val) -> Val {
+    /// x^y.
+    fn pow(&mut self, x: Self::Val, y: Self::Val) -> Self::Val {
         let a = self.un(LaneUn::Abs, x);
         let l = self.log2(a);
         let p = self.mul(y, l);
@@ -190,10 +244,10 @@ impl Builder {
         self.select(is_zero, one, r)
     }
 
-    /// Rounds a vector to bfloat16 (nearest even) and back; NaN stays NaN.
-    pub fn round_bf16(&mut self, x: Val) -> Val {
-        let b = self.op(Op::FloatBits(x));
-        let odd = self.op(Op::Shr(b, 16));
+    /// Rounds to bfloat16 (nearest even) and back; NaN stays NaN.
+    fn round_bf16(&mut self, x: Self::Val) -> Self::Val {
+        let b = self.float_bits(x);
+        let odd = self.shr(b, 16);
         let one = self.vint(1);
         let odd = self.bin(LaneBin::And, odd, one);
         let half = self.vint(0x7fff);
@@ -201,20 +255,20 @@ impl Builder {
         let r = self.add(r, odd);
         let mask = self.vint(-0x1_0000);
         let r = self.bin(LaneBin::And, r, mask);
-        let r = self.op(Op::BitsFloat(r));
+        let r = self.bits_float(r);
         let ordered = self.cmp(LaneCmp::Eq, x, x);
         self.select(ordered, r, x)
     }
 
     /// Horner's rule, low order first.
-    fn poly(&mut self, x: Val, coefficients: &[f32]) -> Val {
+    fn poly(&mut self, x: Self::Val, coefficients: &[f32]) -> Self::Val {
         let mut terms = coefficients.iter().rev().map(|c| self.vfloat(*c)).collect::<Vec<_>>().into_iter();
         let first = terms.next().unwrap_or(x);
         terms.fold(first, |acc, c| self.fma(acc, x, c))
     }
 
     /// `x + MAGIC` and the nearest integer to x.
-    fn round_magic(&mut self, x: Val) -> (Val, Val) {
+    fn round_magic(&mut self, x: Self::Val) -> (Self::Val, Self::Val) {
         let magic = self.vfloat(MAGIC);
         let t = self.add(x, magic);
         let n = self.sub(t, magic);
@@ -222,35 +276,35 @@ impl Builder {
     }
 
     /// `p · 2^n` where `t = n + MAGIC`, by an addition to the exponent.
-    fn scale_by_magic(&mut self, p: Val, t: Val) -> Val {
-        let n = self.op(Op::FloatBits(t));
-        let n = self.op(Op::Shl(n, 23));
-        let p = self.op(Op::FloatBits(p));
+    fn scale_by_magic(&mut self, p: Self::Val, t: Self::Val) -> Self::Val {
+        let n = self.float_bits(t);
+        let n = self.shl(n, 23);
+        let p = self.float_bits(p);
         let r = self.add(p, n);
-        self.op(Op::BitsFloat(r))
+        self.bits_float(r)
     }
 
-    fn zero_below(&mut self, x: Val, limit: f32, r: Val) -> Val {
+    fn zero_below(&mut self, x: Self::Val, limit: f32, r: Self::Val) -> Self::Val {
         let limit = self.vfloat(limit);
         let below = self.cmp(LaneCmp::Lt, x, limit);
         let zero = self.vfloat(0.0);
         self.select(below, zero, r)
     }
 
-    fn with_sign_of(&mut self, x: Val, r: Val) -> Val {
+    fn with_sign_of(&mut self, x: Self::Val, r: Self::Val) -> Self::Val {
         let zero = self.vfloat(0.0);
         let negative = self.cmp(LaneCmp::Lt, x, zero);
         let minus = self.un(LaneUn::Neg, r);
         self.select(negative, minus, r)
     }
 
-    fn nan(&mut self) -> Val {
+    fn nan(&mut self) -> Self::Val {
         let inf = self.vfloat(f32::INFINITY);
         self.sub(inf, inf)
     }
 
     /// `x = 2^e · (1 + f)` with 1 + f in [√½, √2); returns f, ln(1 + f) − f, and e.
-    fn log_parts(&mut self, x: Val) -> (Val, Val, Val) {
+    fn log_parts(&mut self, x: Self::Val) -> (Self::Val, Self::Val, Self::Val) {
         let tiny = self.vfloat(f32::MIN_POSITIVE);
         let subnormal = self.cmp(LaneCmp::Lt, x, tiny);
         let up = self.vfloat(8_388_608.0);
@@ -259,17 +313,17 @@ impl Builder {
         let (zero, shift) = (self.vint(0), self.vint(-23));
         let e0 = self.select(subnormal, shift, zero);
         let root = self.vint(0x3f35_04f3);
-        let b = self.op(Op::FloatBits(x));
+        let b = self.float_bits(x);
         let b = self.sub(b, root);
-        let e = self.op(Op::Shr(b, 23));
+        let e = self.shr(b, 23);
         let e = self.add(e, e0);
         let mask = self.vint(0x7f_ffff);
         let m = self.bin(LaneBin::And, b, mask);
         let m = self.add(m, root);
-        let m = self.op(Op::BitsFloat(m));
+        let m = self.bits_float(m);
         let one = self.vfloat(1.0);
         let f = self.sub(m, one);
-        let e = self.op(Op::IntToFloat(e));
+        let e = self.int_to_float(e);
         let p = self.poly(f, &LOG);
         let f2 = self.mul(f, f);
         let f3 = self.mul(f2, f);
@@ -279,7 +333,7 @@ impl Builder {
         (f, y, e)
     }
 
-    fn log_special(&mut self, x: Val, r: Val) -> Val {
+    fn log_special(&mut self, x: Self::Val, r: Self::Val) -> Self::Val {
         let inf = self.vfloat(f32::INFINITY);
         let minus_inf = self.vfloat(f32::NEG_INFINITY);
         let zero = self.vfloat(0.0);
@@ -293,7 +347,7 @@ impl Builder {
     }
 
     /// sin(x + quarter·π/2).
-    fn circular(&mut self, x: Val, quarter: i64) -> Val {
+    fn circular(&mut self, x: Self::Val, quarter: i64) -> Self::Val {
         let c = self.vfloat(std::f32::consts::FRAC_2_PI);
         let y = self.mul(x, c);
         let (t, n) = self.round_magic(y);
@@ -309,7 +363,7 @@ impl Builder {
         let k = self.fma(z, half, k);
         let one = self.vfloat(1.0);
         let k = self.add(k, one);
-        let q = self.op(Op::FloatBits(t));
+        let q = self.float_bits(t);
         let shift = self.vint(quarter);
         let q = self.add(q, shift);
         let odd = self.bit(q, 1);
@@ -319,14 +373,14 @@ impl Builder {
         self.select(flip, minus, r)
     }
 
-    fn bit(&mut self, x: Val, mask: i64) -> Val {
+    fn bit(&mut self, x: Self::Val, mask: i64) -> Self::Val {
         let (mask, zero) = (self.vint(mask), self.vint(0));
         let b = self.bin(LaneBin::And, x, mask);
         self.cmp(LaneCmp::Ne, b, zero)
     }
 
     /// `x − n·π/2`. The quotient is split so that every product with the first two parts is exact.
-    fn reduce_half_pi(&mut self, x: Val, n: Val) -> Val {
+    fn reduce_half_pi(&mut self, x: Self::Val, n: Self::Val) -> Self::Val {
         let (down, up) = (self.vfloat(1.0 / 4096.0), self.vfloat(4096.0));
         let high = self.mul(n, down);
         let (_, high) = self.round_magic(high);
