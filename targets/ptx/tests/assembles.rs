@@ -1,6 +1,7 @@
 //! Every operation and instruction in one stage or another: the assembler takes the text.
 
 use einattn_compiler::lane::{Func, IntLayout, LaneCmp, MemRole, MemTensor, RankSource};
+use einattn_compiler::math::Math;
 use einattn_compiler::simt::{
     Builder, Elem, Inst, MatrixType, Op, Place, SimtBin, SimtKernel, SimtStage, SimtUn, Space, Ty, Val,
 };
@@ -64,15 +65,15 @@ fn float_operations() {
             let x = b.load(Ty::F32, Place::Global(0, offset));
             let mut y = b.op(Op::FloatArg(0));
             for op in [SimtUn::Neg, SimtUn::Abs, SimtUn::Sqrt, SimtUn::Floor, SimtUn::Ceil, SimtUn::Round] {
-                let z = b.un(op, x);
+                let z = b.unary(op, x);
                 y = b.fma(z, y, x);
             }
             for op in [SimtUn::Exp2, SimtUn::Log2] {
-                let z = b.un(op, x);
+                let z = b.unary(op, x);
                 y = b.add(z, y);
             }
             for op in [SimtBin::Sub, SimtBin::Mul, SimtBin::Div, SimtBin::Min, SimtBin::Max] {
-                y = b.bin(op, y, x);
+                y = b.binary(op, y, x);
             }
             for dtype in DType::ALL.into_iter().filter(|d| *d != DType::F64) {
                 y = b.op(Op::RoundTo(dtype, y));
@@ -101,16 +102,16 @@ fn integer_operations() {
             let x = b.load(Ty::I32, Place::Global(0, offset));
             let mut y = b.op(Op::Int(0));
             for op in [SimtUn::Neg, SimtUn::Abs, SimtUn::Popcount, SimtUn::Ilog2] {
-                let z = b.un(op, x);
+                let z = b.unary(op, x);
                 y = b.add(y, z);
             }
             use SimtBin::*;
             for op in [Sub, Mul, Min, Max, FloorDiv, Mod, And, Or, Xor] {
-                y = b.bin(op, y, x);
+                y = b.binary(op, y, x);
             }
             let eight = b.int(8);
             for op in [FloorDiv, Mod] {
-                let z = b.bin(op, y, eight);
+                let z = b.binary(op, y, eight);
                 y = b.op(Op::Shl(z, 3));
             }
             let item = b.op(Op::Item);
@@ -118,15 +119,15 @@ fn integer_operations() {
             let (i, j) = (b.op(Op::FloatToInt(f)), b.op(Op::FloatBits(f)));
             let g = b.op(Op::BitsFloat(j));
             let (less, other, always) = (b.cmp(LaneCmp::Lt, f, g), b.cmp(LaneCmp::Ne, i, item), b.truth(true));
-            let (and, or) = (b.bin(And, less, other), b.bin(Or, less, always));
-            let (not, choice) = (b.un(SimtUn::Not, and), b.select(less, other, or));
-            let all = b.bin(And, not, choice);
+            let (and, or) = (b.binary(And, less, other), b.binary(Or, less, always));
+            let (not, choice) = (b.unary(SimtUn::Not, and), b.select(less, other, or));
+            let all = b.binary(And, not, choice);
             let bit = b.op(Op::BoolToInt(all));
             let right = b.op(Op::Shr(bit, 2));
             store(b, right);
             let (stride, off) = (b.op(Op::IntOff(1)), at(b, 3));
             let far = b.mul(stride, off);
-            let (near, back) = (b.add(far, off), b.un(SimtUn::Neg, far));
+            let (near, back) = (b.add(far, off), b.unary(SimtUn::Neg, far));
             let place = b.sub(near, back);
             b.store(Place::Global(1, place), all);
         },
