@@ -21,12 +21,13 @@ pub struct Split {
 }
 
 /// Names that a schedule may give as its target, from the general to the particular.
-const TARGETS: [&str; 4] = ["any", "cpu", "rust", "cranelift"];
+const TARGETS: [&str; 7] = ["any", "cpu", "rust", "cranelift", "gpu", "ptx", "wgsl"];
 
-/// The splits that hold for a target: its own come before those for `cpu`, and those before `any`.
+/// The splits that hold for a target: its own come before those for `cpu` or `gpu`, and those before `any`.
 pub fn for_target(splits: &[Split], target: &str) -> Vec<Split> {
     let mut out: Vec<Split> = vec![];
-    for level in [target, "cpu", "any"] {
+    let family = if matches!(target, "ptx" | "wgsl") { "gpu" } else { "cpu" };
+    for level in [target, family, "any"] {
         for s in splits.iter().filter(|s| s.target == level) {
             if !out.iter().any(|o| o.rank == s.rank) {
                 out.push(s.clone());

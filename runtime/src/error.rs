@@ -89,6 +89,49 @@ pub enum Error {
         /// Instruction sets that it has code for.
         compiled: String,
     },
+    /// Another number of tensors than the kernel has.
+    Arguments {
+        /// Declared number.
+        expected: usize,
+        /// Given number.
+        found: usize,
+    },
+    /// The first element of a tensor lies at an address that the GPU's instructions do not reach.
+    Alignment {
+        /// Tensor.
+        tensor: String,
+        /// Bytes that the address must be a multiple of.
+        bytes: u32,
+    },
+    /// An output shares memory with another tensor.
+    Aliased {
+        /// Output.
+        tensor: String,
+        /// The other one.
+        other: String,
+    },
+    /// An extent, count or scalar does not fit in the integers of the GPU.
+    TooLarge {
+        /// Value.
+        value: i64,
+    },
+    /// The workspace of the caller is too small.
+    Workspace {
+        /// Bytes needed.
+        needed: usize,
+        /// Bytes given.
+        given: usize,
+    },
+    /// There is no GPU that runs the kernel.
+    NoDevice {
+        /// Reason.
+        reason: String,
+    },
+    /// The GPU or its driver failed. Outputs may have been written.
+    Device {
+        /// What it says.
+        reason: String,
+    },
     /// The kernel could not be compiled; `attn!` reported why. Only launchers of refused kernels return this.
     NotCompiled {
         /// Kernel.
@@ -123,6 +166,19 @@ impl fmt::Display for Error {
             Error::Processor { compiled } => {
                 write!(f, "the kernel was compiled for {compiled} only, which this processor does not have")
             }
+            Error::Arguments { expected, found } => {
+                write!(f, "{found} tensors were given, the kernel has {expected}")
+            }
+            Error::Alignment { tensor, bytes } => {
+                write!(f, "`{tensor}` must start at an address that is a multiple of {bytes} bytes")
+            }
+            Error::Aliased { tensor, other } => write!(f, "the output `{tensor}` shares memory with `{other}`"),
+            Error::TooLarge { value } => write!(f, "{value} does not fit in the 32-bit integers of the GPU"),
+            Error::Workspace { needed, given } => {
+                write!(f, "the workspace has {given} bytes, and {needed} are needed")
+            }
+            Error::NoDevice { reason } => write!(f, "no GPU runs the kernel: {reason}"),
+            Error::Device { reason } => write!(f, "the GPU failed: {reason}"),
             Error::NotCompiled { kernel } => write!(f, "`{kernel}` was refused by the compiler"),
         }
     }

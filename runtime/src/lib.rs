@@ -49,6 +49,8 @@ mod signature;
 mod tensor;
 
 pub mod cpu;
+#[cfg(feature = "cuda")]
+pub mod cuda;
 
 pub use einattn_macros::{attn, attn_file, attn_lib};
 pub use element::{DType, Element};

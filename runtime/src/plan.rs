@@ -118,7 +118,7 @@ fn check_arguments(s: &Signature<'_>, args: &[View<'_>]) -> Result<(), Error> {
 }
 
 /// Elements from the first to the last one that shape and strides reach.
-fn span(arg: &View<'_>) -> u128 {
+pub(crate) fn span(arg: &View<'_>) -> u128 {
     if arg.shape.contains(&0) {
         return 0;
     }

@@ -6,9 +6,10 @@ use crate::{CmdResult, Io, Outcome, written};
 use einattn_compiler::cascade::Cascade;
 use einattn_compiler::check::{Checked, CheckedKernel};
 use einattn_compiler::diag::has_errors;
-use einattn_compiler::driver::{Options, lower};
-use einattn_compiler::target::{ArtifactFile, CpuCaps};
+use einattn_compiler::driver::{Options, lower, lower_gpu};
+use einattn_compiler::target::{ArtifactFile, CpuCaps, GpuCaps};
 use einattn_target_cranelift::{Arch, c_header, emit_object, manifest};
+use einattn_target_ptx::Arch as GpuArch;
 use einattn_target_rust::expand::KernelSource;
 use std::path::PathBuf;
 
@@ -19,6 +20,8 @@ pub(crate) enum Target {
     Rust,
     /// An object file, with a C header and a JSON manifest.
     Cranelift,
+    /// PTX for NVIDIA GPUs, with an object file for the host and a JSON manifest.
+    Ptx,
 }
 
 /// Arguments.
@@ -56,6 +59,7 @@ pub(crate) fn run(args: &Args, io: &mut Io) -> CmdResult {
     let kernels = kernels(&source, &checked, args, named)?;
     let files = match args.target {
         Target::Rust => rust(&source, &checked, &kernels, args.arch.as_deref(), io)?,
+        Target::Ptx => ptx(&source, &checked, &kernels, args.arch.as_deref(), io)?,
         Target::Cranelift => objects(&source, &checked, &kernels, args.arch.as_deref(), io)?,
     };
     let Some(files) = files else { return Ok(Outcome::Refused) };
@@ -142,6 +146,41 @@ fn objects(
                         name: format!("{}.json", lane.name),
                         bytes: manifest(&lane, &arch).into_bytes(),
                     });
+                }
+                Err(refusals) => {
+                    refused = true;
+                    source.refusals(&refusals, &checked.spans, io)?;
+                }
+            }
+        }
+    }
+    Ok((!refused).then_some(files))
+}
+
+/// PTX, object and manifest of every member; `None` if one was refused.
+fn ptx(
+    source: &Source,
+    checked: &Checked,
+    kernels: &[&CheckedKernel],
+    arch: Option<&str>,
+    io: &mut Io,
+) -> Result<Option<Vec<ArtifactFile>>, String> {
+    let arch = match arch {
+        None => GpuArch::default(),
+        Some(name) => GpuArch::by_name(name).ok_or_else(|| {
+            let names = GpuArch::ALL.map(GpuArch::name).join(" or ");
+            format!("the ptx target makes code for {names}, not for `{name}`")
+        })?,
+    };
+    let mut files = vec![];
+    let mut refused = false;
+    for kernel in kernels {
+        let options = Options::scheduled(kernel, "ptx");
+        for member in &kernel.members {
+            match lower_gpu(member, &GpuCaps::SM_80, &options) {
+                Ok(mut simt) => {
+                    simt.name = member_name(member, &kernel.members);
+                    files.extend(crate::ptx::files(&simt, arch)?);
                 }
                 Err(refusals) => {
                     refused = true;

@@ -236,10 +236,10 @@ fn run(
     scalars: &Scalars<'_>,
     threads: usize,
 ) -> Result<(), String> {
-    let tables = tables(kernel);
-    let dims: Vec<Vec<&str>> = kernel.tensors.iter().map(|t| t.dims.iter().map(String::as_str).collect()).collect();
-    let described = describe(kernel, &tables, &dims)?;
-    let ranks = ranks(kernel);
+    let tables = tables(&kernel.tensors);
+    let dims = dims(&kernel.tensors);
+    let described = describe(&kernel.tensors, &tables, &dims)?;
+    let ranks = ranks(&kernel.ints, &kernel.sources);
     let [scalar_names, float_names, asserts] = [&kernel.ints.scalars, &kernel.floats, &kernel.ints.asserts]
         .map(|names| names.iter().map(String::as_str).collect::<Vec<_>>());
     let isa = Isa { name: "cranelift", prepare: code.prepare(), stages: code.stages() };
@@ -260,16 +260,23 @@ fn run(
     launch(&kernel, &request).map(|_| ()).map_err(|e| e.to_string())
 }
 
-fn tables(kernel: &LaneKernel) -> Vec<Vec<u8>> {
+/// The bytes of each table, none of other tensors.
+pub(crate) fn tables(tensors: &[lane::MemTensor]) -> Vec<Vec<u8>> {
     let bytes = |t: &lane::MemTensor| match &t.role {
         MemRole::Table(elements) => table_bytes(t.dtype, elements),
         MemRole::In | MemRole::Out | MemRole::InOut | MemRole::Workspace => vec![],
     };
-    kernel.tensors.iter().map(bytes).collect()
+    tensors.iter().map(bytes).collect()
 }
 
-fn describe<'k>(
-    kernel: &'k LaneKernel,
+/// The dimensions of each tensor.
+pub(crate) fn dims(tensors: &[lane::MemTensor]) -> Vec<Vec<&str>> {
+    tensors.iter().map(|t| t.dims.iter().map(String::as_str).collect()).collect()
+}
+
+/// Tensors as the runtime describes them.
+pub(crate) fn describe<'k>(
+    tensors: &'k [lane::MemTensor],
     tables: &'k [Vec<u8>],
     dims: &'k [Vec<&'k str>],
 ) -> Result<Vec<TensorDesc<'k>>, String> {
@@ -283,7 +290,7 @@ fn describe<'k>(
         };
         Ok(TensorDesc { name: &t.name, dtype: dtype(t.dtype)?, dims, role })
     };
-    kernel.tensors.iter().zip(tables).zip(dims).map(one).collect()
+    tensors.iter().zip(tables).zip(dims).map(one).collect()
 }
 
 fn dtype(dtype: DType) -> Result<einattn::DType, String> {
@@ -291,13 +298,14 @@ fn dtype(dtype: DType) -> Result<einattn::DType, String> {
     Ok(each!(&mut empty, _data, DTYPE => DTYPE))
 }
 
-fn ranks(kernel: &LaneKernel) -> Vec<RankDesc<'_>> {
+/// Ranks as the runtime describes them.
+pub(crate) fn ranks<'k>(ints: &'k lane::IntLayout, sources: &[lane::RankSource]) -> Vec<RankDesc<'k>> {
     let source = |s: &lane::RankSource| match *s {
         lane::RankSource::Dim { tensor, dim } => RankSource::Dim { tensor, dim },
         lane::RankSource::Given => RankSource::Given,
         lane::RankSource::Const(n) => RankSource::Const(n),
         lane::RankSource::Derived => RankSource::Derived,
     };
-    let named = kernel.ints.ranks.iter().zip(&kernel.sources);
+    let named = ints.ranks.iter().zip(sources);
     named.map(|((name, _), s)| RankDesc { name, source: source(s) }).collect()
 }

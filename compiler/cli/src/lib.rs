@@ -6,10 +6,14 @@
 mod build;
 mod check;
 pub mod cpu;
+#[cfg(feature = "cuda")]
+pub mod cuda;
 mod data;
 mod explain;
+pub mod gpu;
 mod lib_cmd;
 mod opt;
+mod ptx;
 mod render;
 mod run;
 mod settings;
@@ -49,7 +53,7 @@ enum Command {
     Check(check::Args),
     /// Run a kernel on the tensors of a .safetensors file.
     Run(run::Args),
-    /// Compile kernels ahead of time: Rust source or object code.
+    /// Compile kernels ahead of time: Rust source, object code or PTX.
     Build(build::Args),
     /// Say what the compiler does with a kernel, or what a diagnostic code means.
     Explain(explain::Args),

@@ -9,7 +9,7 @@ use einattn_compiler::cascade::{Cascade, TensorKind};
 use einattn_compiler::check::Checked;
 use einattn_compiler::driver::Options;
 use einattn_compiler::interp::{Bindings, Tensors, Value, bind, run_cascade};
-use einattn_compiler::lane::MemRole;
+use einattn_compiler::lane::{MemRole, MemTensor};
 use einattn_compiler::syntax::ast::{Item, Kernel};
 use einattn_compiler::types::DType;
 use std::path::PathBuf;
@@ -22,6 +22,8 @@ pub(crate) enum Target {
     Interp,
     /// Machine code made in this process.
     Cranelift,
+    /// The first NVIDIA GPU of this machine.
+    Cuda,
 }
 
 /// Arguments.
@@ -87,11 +89,15 @@ pub(crate) fn run(args: &Args, io: &mut Io) -> CmdResult {
         let spec: Vec<String> = member.spec.iter().map(|(k, v)| format!("{k} = {v}")).collect();
         written(writeln!(io.err, "member {}", spec.join(", ")))?;
     }
-    let options = Options::scheduled(kernel, "cranelift");
+    let options = Options::scheduled(kernel, if args.target == Target::Cuda { "ptx" } else { "cranelift" });
     let job = Job { source: &source, checked: &checked, options: &options, threads: args.threads };
     let outputs = match args.target {
         Target::Interp => interpret(member, &inputs, &settings)?,
         Target::Cranelift => match compiled(&job, member, &bindings, &inputs, io)? {
+            Some(outputs) => outputs,
+            None => return Ok(Outcome::Refused),
+        },
+        Target::Cuda => match on_gpu(&job, member, &bindings, &inputs, io)? {
             Some(outputs) => outputs,
             None => return Ok(Outcome::Refused),
         },
@@ -198,24 +204,61 @@ fn compiled(
     io: &mut Io,
 ) -> Result<Option<Outputs>, String> {
     let start = Instant::now();
-    let program = match Program::new(member, job.options) {
-        Ok(program) => program,
-        Err(NoProgram::Failed(message)) => return Err(message),
-        Err(NoProgram::Refused(refusals)) => {
-            job.source.refusals(&refusals, &job.checked.spans, io)?;
-            return Ok(None);
-        }
-    };
+    let Some(program) = accepted(job, Program::new(member, job.options), io)? else { return Ok(None) };
     let compiling = Some(start.elapsed());
     let mut tensors = program.arguments(member, inputs, bindings, 0.0)?;
     let scalars = Scalars::new(member, bindings);
     let start = Instant::now();
     program.run(&mut tensors, &scalars, job.threads)?;
     let running = start.elapsed();
-    let written = program.callers().zip(&tensors).filter(|(m, _)| m.role != MemRole::In);
+    Ok(Some(Outputs { tensors: outputs(program.callers(), &tensors), compiling, running }))
+}
+
+/// A program; `None` if the kernel was refused.
+fn accepted<P>(job: &Job<'_>, made: Result<P, NoProgram>, io: &mut Io) -> Result<Option<P>, String> {
+    match made {
+        Ok(program) => Ok(Some(program)),
+        Err(NoProgram::Failed(message)) => Err(message),
+        Err(NoProgram::Refused(refusals)) => {
+            job.source.refusals(&refusals, &job.checked.spans, io)?;
+            Ok(None)
+        }
+    }
+}
+
+/// The tensors that a kernel has written.
+fn outputs<'m>(callers: impl Iterator<Item = &'m MemTensor>, tensors: &[cpu::Tensor]) -> Vec<(String, DType, Value)> {
     let value = |t: &cpu::Tensor| Value { shape: t.shape.clone(), data: t.data.values() };
-    let tensors = written.map(|(m, t)| (m.name.clone(), m.dtype, value(t))).collect();
-    Ok(Some(Outputs { tensors, compiling, running }))
+    let written = callers.zip(tensors).filter(|(m, _)| m.role != MemRole::In);
+    written.map(|(m, t)| (m.name.clone(), m.dtype, value(t))).collect()
+}
+
+/// Runs PTX. `None` if the kernel was refused.
+#[cfg(feature = "cuda")]
+fn on_gpu(
+    job: &Job<'_>,
+    member: &Cascade,
+    bindings: &Bindings,
+    inputs: &Tensors,
+    io: &mut Io,
+) -> Result<Option<Outputs>, String> {
+    let device = einattn::cuda::Device::get(0).map_err(|e| e.to_string())?;
+    let start = Instant::now();
+    let made = crate::cuda::Program::new(member, job.options);
+    let Some(program) = accepted(job, made, io)? else { return Ok(None) };
+    program.on(device, |p| p.load().map_err(|e| e.to_string()))?;
+    let compiling = Some(start.elapsed());
+    let mut tensors = program.arguments(member, inputs, bindings, 0.0)?;
+    let scalars = Scalars::new(member, bindings);
+    let start = Instant::now();
+    program.run(device, &mut tensors, &scalars)?;
+    let running = start.elapsed();
+    Ok(Some(Outputs { tensors: outputs(program.callers(), &tensors), compiling, running }))
+}
+
+#[cfg(not(feature = "cuda"))]
+fn on_gpu(_: &Job<'_>, _: &Cascade, _: &Bindings, _: &Tensors, _: &mut Io) -> Result<Option<Outputs>, String> {
+    Err("this attnc was built without GPUs: build it with `--features cuda`".to_string())
 }
 
 fn summary(outputs: &Outputs, target: Target, io: &mut Io) -> Result<(), String> {
@@ -227,6 +270,7 @@ fn summary(outputs: &Outputs, target: Target, io: &mut Io) -> Result<(), String>
     let target = match target {
         Target::Interp => "interp",
         Target::Cranelift => "cranelift",
+        Target::Cuda => "cuda",
     };
     let compiling = outputs.compiling.map_or(String::new(), |d| format!(", compiled in {}", time(d)));
     written(writeln!(io.out, "{tensors}; {target} ran in {}{compiling}", time(outputs.running)))
