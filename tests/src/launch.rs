@@ -2,8 +2,9 @@
 
 use einattn_compiler::cascade::Cascade;
 use einattn_compiler::interp::{self, Bindings, Tensors, Value};
-use einattn_compiler::lane::{self, LaneKernel, MemRole};
+use einattn_compiler::lane::{self, IntLayout, MemRole, MemTensor};
 use einattn_compiler::passes::{Ir, Level};
+use einattn_compiler::simt;
 use std::collections::BTreeMap;
 
 /// Arguments of an execution.
@@ -25,30 +26,38 @@ impl Launch {
             Ir::Cascade(c) => interp::run_cascade(c, &self.inputs, &self.scalars, &self.extents),
             Ir::Stream(s) => interp::run_stream(s, &self.inputs, &self.scalars, &self.extents, block),
             Ir::Tile(t) => interp::run_tile(t, &self.inputs, &self.scalars, &self.extents),
-            Ir::Lane(l) => self.lane(c, l),
-            Ir::Simt(k) => Err(format!("`{}` is a SIMT program", k.name)),
+            Ir::Lane(l) => self.program(c, &l.tensors, &l.ints, &l.floats, |args| lane::exec::run(l, args)),
+            Ir::Simt(k) => self.program(c, &k.tensors, &k.ints, &k.floats, |args| simt::exec::run(k, args)),
         }
     }
 
-    fn lane(&self, c: &Cascade, kernel: &LaneKernel) -> Result<Tensors, String> {
+    /// Runs a program of a target; all of them share their calling convention.
+    fn program(
+        &self,
+        c: &Cascade,
+        tensors: &[MemTensor],
+        ints: &IntLayout,
+        floats: &[String],
+        run: impl FnOnce(&mut lane::exec::Args) -> Result<(), String>,
+    ) -> Result<Tensors, String> {
         let bindings = interp::bind(c, &self.inputs, &self.scalars, &self.extents)?;
         // Ranks of the lowering's own are derived.
         let extent = |name: &String| c.rank_by_name(name).and_then(|r| bindings.extents[r.index()]).unwrap_or_default();
         let mut args = lane::exec::Args {
-            ranks: kernel.ints.ranks.iter().map(|(name, _)| extent(name)).collect(),
-            scalars: kernel.ints.scalars.iter().map(|s| self.scalars[s] as i64).collect(),
-            floats: kernel.floats.iter().map(|s| self.scalars[s] as f32).collect(),
+            ranks: ints.ranks.iter().map(|(name, _)| extent(name)).collect(),
+            scalars: ints.scalars.iter().map(|s| self.scalars[s] as i64).collect(),
+            floats: floats.iter().map(|s| self.scalars[s] as f32).collect(),
             tensors: vec![],
         };
         let shapes: Vec<Vec<usize>> =
-            kernel.tensors.iter().map(|t| shape(c, &bindings, &t.name)).collect::<Result<_, _>>()?;
-        for (t, shape) in kernel.tensors.iter().zip(&shapes) {
+            tensors.iter().map(|t| shape(c, &bindings, &t.name)).collect::<Result<_, _>>()?;
+        for (t, shape) in tensors.iter().zip(&shapes) {
             let given = self.inputs.get(&t.name).map(|v| v.data.clone());
             args.tensors.push(given.unwrap_or_else(|| Value::filled(shape, f64::NAN).data));
         }
-        lane::exec::run(kernel, &mut args)?;
-        let written = |t: &lane::MemTensor| matches!(t.role, MemRole::Out | MemRole::InOut);
-        let all = kernel.tensors.iter().zip(shapes).zip(args.tensors);
+        run(&mut args)?;
+        let written = |t: &MemTensor| matches!(t.role, MemRole::Out | MemRole::InOut);
+        let all = tensors.iter().zip(shapes).zip(args.tensors);
         let outputs = all.filter(|((t, _), _)| written(t));
         Ok(outputs.map(|((t, shape), data)| (t.name.clone(), Value { shape, data })).collect())
     }

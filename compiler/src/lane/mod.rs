@@ -17,6 +17,7 @@ mod verify;
 pub use build::Builder;
 pub use def::*;
 pub use lower::lower;
+pub(crate) use lower::{ScalarSlot, Slots, prepare_threads};
 pub use parse::parse;
 pub(crate) use print::{print_arguments, print_func};
 pub use typing::{infer, load_type};

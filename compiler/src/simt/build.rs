@@ -57,6 +57,11 @@ impl Builder {
         &self.arrays
     }
 
+    /// Number of open blocks around the block that defines a value.
+    pub fn depth(&self, v: Val) -> usize {
+        self.depth[v.0 as usize]
+    }
+
     /// Adds an instruction to the current block.
     pub fn inst(&mut self, inst: Inst) {
         if let Some(b) = self.blocks.last_mut() {
@@ -194,6 +199,17 @@ impl Builder {
     /// The constant behind a value, if it is an I32 constant.
     pub fn as_int(&self, v: Val) -> Option<i32> {
         self.constants.get(&v).copied()
+    }
+
+    /// Offset into a tensor or scratch of an I32.
+    pub fn off(&mut self, v: Val) -> Val {
+        self.op(Op::ToOff(v))
+    }
+
+    /// Sum of one type with the most invariant terms first, so that their partial sums leave the inner loops; `None` of nothing.
+    pub fn sum(&mut self, mut terms: Vec<Val>) -> Option<Val> {
+        terms.sort_by_key(|v| self.depth(*v));
+        terms.into_iter().reduce(|a, b| self.add(a, b))
     }
 
     /// Unary operation.

@@ -9,7 +9,7 @@ use crate::types::{BinOp, ValueType};
 
 /// Where a run-time scalar is passed.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum ScalarSlot {
+pub(crate) enum ScalarSlot {
     /// Slot of `ints`.
     Int(usize),
     /// Slot of `ints`, 0 or 1.
@@ -18,17 +18,17 @@ pub(super) enum ScalarSlot {
     Float(usize),
 }
 
-/// The calling convention of a kernel.
-pub(super) struct Slots {
-    pub(super) tensors: Vec<MemTensor>,
-    pub(super) ints: IntLayout,
-    pub(super) floats: Vec<String>,
-    pub(super) scalars: Vec<ScalarSlot>,
-    pub(super) sources: Vec<RankSource>,
+/// The calling convention of a kernel, on CPUs and on GPUs.
+pub(crate) struct Slots {
+    pub(crate) tensors: Vec<MemTensor>,
+    pub(crate) ints: IntLayout,
+    pub(crate) floats: Vec<String>,
+    pub(crate) scalars: Vec<ScalarSlot>,
+    pub(crate) sources: Vec<RankSource>,
 }
 
 impl Slots {
-    pub(super) fn new(kernel: &TileKernel) -> Slots {
+    pub(crate) fn new(kernel: &TileKernel) -> Slots {
         let c = &kernel.cascade;
         let tensors: Vec<MemTensor> = kernel.memory.iter().map(|t| mem_tensor(kernel, t.index())).collect();
         let mut ints = IntLayout {
@@ -122,18 +122,22 @@ fn source(kernel: &TileKernel, rank: usize) -> RankSource {
 }
 
 impl Lower<'_> {
-    /// Byte offsets of a stage's tiles, each on a cache line, and the offset behind them.
-    pub(super) fn buffers(&mut self, stage: &TileStage) -> Result<(Vec<Val>, Val), Refusal> {
+    /// Byte offsets of a stage's tiles, and the offset behind them: all of them, each on a cache line; or those that a GPU keeps in
+    /// scratch, one after another.
+    pub(super) fn buffers(&mut self, stage: &TileStage, kept: Option<&[bool]>) -> Result<(Vec<Val>, Val), Refusal> {
         let mut at = self.fb.int(0);
         let mut offsets = vec![];
-        for buf in &stage.bufs {
+        for (i, buf) in stage.bufs.iter().enumerate() {
             offsets.push(at);
+            if kept.is_some_and(|k| !k[i]) {
+                continue;
+            }
             let mut size = self.fb.int(4);
             for a in &buf.axes {
                 let n = self.axis_size(stage, *a)?;
                 size = self.fb.mul(size, n);
             }
-            let size = self.round_up(size, 64);
+            let size = if kept.is_none() { self.round_up(size, 64) } else { size };
             at = self.fb.add(at, size);
         }
         Ok((offsets, at))

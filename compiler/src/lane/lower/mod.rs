@@ -20,7 +20,8 @@ use crate::diag::{Code, Refusal};
 use crate::math::Math;
 use crate::target::CpuCaps;
 use crate::tile::{Axis, AxisId, BufId, BufType, Expr, Tile, TileKernel, TileStage, Verified};
-use layout::{ScalarSlot, Slots};
+pub(crate) use layout::{ScalarSlot, Slots};
+pub(crate) use prepare::prepare_threads;
 
 /// Lowers a tile kernel for one instruction set.
 pub fn lower(kernel: &Verified<TileKernel>, caps: &CpuCaps) -> Result<LaneKernel, Vec<Refusal>> {
@@ -73,7 +74,7 @@ fn finish(
 fn lower_stage(kernel: &TileKernel, slots: &Slots, stage: &TileStage, caps: &CpuCaps) -> Result<Func, Refusal> {
     let mut s = Lower::new(kernel, slots, Some(stage), caps);
     s.enter_whole_axes()?;
-    let (offsets, end) = s.buffers(stage)?;
+    let (offsets, end) = s.buffers(stage, None)?;
     s.bufs = offsets;
     s.temp = end;
     let item = s.fb.begin_loop();

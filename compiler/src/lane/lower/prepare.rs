@@ -10,11 +10,32 @@ use crate::target::CpuCaps;
 use crate::tile::{Expr, TileKernel, TileStage};
 
 pub(super) fn prepare(kernel: &TileKernel, slots: &Slots, caps: &CpuCaps) -> Result<Func, Refusal> {
+    prepare_stages(kernel, slots, caps, None)
+}
+
+/// `prepare` of a GPU's kernel: a lane tile is padded to a multiple of `lanes`, and the scratch of a stage holds the tiles that `kept` marks.
+pub(crate) fn prepare_threads(
+    kernel: &TileKernel,
+    slots: &Slots,
+    lanes: i64,
+    kept: &[Vec<bool>],
+) -> Result<Func, Refusal> {
+    // The host computes sizes alone: one scalar at a time.
+    let host = CpuCaps { name: "host", lanes: lanes as usize, registers: 1, rows: 1, vectors: 1, stream_tile: 1 };
+    prepare_stages(kernel, slots, &host, Some(kept))
+}
+
+fn prepare_stages(
+    kernel: &TileKernel,
+    slots: &Slots,
+    caps: &CpuCaps,
+    kept: Option<&[Vec<bool>]>,
+) -> Result<Func, Refusal> {
     let mut s = Lower::new(kernel, slots, None, caps);
     s.ranks()?;
     s.tensors()?;
     for (i, stage) in kernel.stages.iter().enumerate() {
-        s.stage_sizes(i, stage)?;
+        s.stage_sizes(i, stage, kept.map(|k| &k[i][..]))?;
     }
     s.asserts()?;
     Ok(s.fb.finish())
@@ -125,7 +146,7 @@ impl Lower<'_> {
         }
     }
 
-    fn stage_sizes(&mut self, i: usize, stage: &TileStage) -> Result<(), Refusal> {
+    fn stage_sizes(&mut self, i: usize, stage: &TileStage, kept: Option<&[bool]>) -> Result<(), Refusal> {
         let mut items = self.fb.int(1);
         for a in &stage.grid {
             let axis = &stage.axes[a.0 as usize];
@@ -134,8 +155,8 @@ impl Lower<'_> {
             items = self.fb.mul(items, n);
         }
         self.store_int(self.slots.ints.items(i), items);
-        let (_, end) = self.buffers(stage)?;
-        let row = super::lane_vectors(&stage.axes, self.caps) * self.caps.lanes * 4;
+        let (_, end) = self.buffers(stage, kept)?;
+        let row = if kept.is_none() { super::lane_vectors(&stage.axes, self.caps) * self.caps.lanes * 4 } else { 0 };
         let row = self.fb.int(row as i64);
         let bytes = self.fb.add(end, row);
         self.store_int(self.slots.ints.scratch(i), bytes);

@@ -3,7 +3,7 @@
 use crate::cascade::{Extent, Tensor, TensorKind};
 use crate::interp::Tensors;
 use crate::lane::exec::{Args, run};
-use crate::lane::{LaneKernel, RankSource, lower};
+use crate::lane::{RankSource, lower};
 use crate::target::CpuCaps;
 use crate::tile::{TileKernel, print_stages, verify};
 use crate::types::{DType, ValueType};
@@ -22,23 +22,30 @@ pub(crate) fn agrees(
 ) {
     let verified = verify(k.clone()).unwrap_or_else(|e| panic!("{e:?}"));
     let lane = lower(&verified, caps).unwrap_or_else(|e| panic!("{e:?}\n{}", print_stages(k)));
-    let mut args = arguments(k, &lane, inputs, scalars, extents, exact);
+    let mut args = arguments(k, &lane.sources, inputs, scalars, extents, exact);
     match run(&lane, &mut args) {
         Err(e) if e.starts_with("assertion does not hold") => return,
         other => other,
     }
     .unwrap_or_else(|e| panic!("{e} at {extents:?}\n{}\n{lane}", print_stages(k)));
+    all_close(k, &args, exact, || format!("{extents:?}\n{}", print_stages(k)));
+}
+
+/// The outputs that a run left in its arguments are those of the interpreter.
+#[track_caller]
+pub(crate) fn all_close(k: &TileKernel, args: &Args, exact: &Tensors, context: impl Fn() -> String) {
     for (t, id) in k.memory.iter().enumerate() {
         let tensor = k.cascade.tensor(*id);
         if let Some(want) = exact.get(&tensor.name) {
-            close(tensor, &args.tensors[t], &want.data, || format!("{extents:?}\n{}", print_stages(k)));
+            close(tensor, &args.tensors[t], &want.data, &context);
         }
     }
 }
 
-fn arguments(
+/// What a kernel from this tile program is called with.
+pub(crate) fn arguments(
     k: &TileKernel,
-    lane: &LaneKernel,
+    sources: &[RankSource],
     inputs: &Tensors,
     scalars: &BTreeMap<String, f64>,
     extents: &BTreeMap<String, i64>,
@@ -54,7 +61,7 @@ fn arguments(
         };
         args.tensors.push(data);
     }
-    for (rank, source) in k.cascade.ranks.iter().zip(&lane.sources) {
+    for (rank, source) in k.cascade.ranks.iter().zip(sources) {
         args.ranks.push(match (source, &rank.extent) {
             (RankSource::Dim { tensor, dim }, _) => {
                 inputs[&k.cascade.tensor(k.memory[*tensor]).name].shape[*dim] as i64

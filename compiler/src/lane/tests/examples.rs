@@ -17,21 +17,21 @@ const SET: [(&str, &str); 8] =
     [("E", "5"), ("F", "7"), ("W", "3"), ("C", "4"), ("J", "2"), ("N", "4"), ("R", "1"), ("PG", "4")];
 
 /// Extents that fit the asserts of every example; masks leave some rows empty.
-const SHAPES: &[&[(&str, i64)]] = &[
+pub(crate) const SHAPES: &[&[(&str, i64)]] = &[
     &[("B", 1), ("H", 2), ("G", 1), ("P", 19), ("M", 105), ("T", 4), ("C", 3), ("MP", 1), ("NP", 2)],
     &[("B", 2), ("H", 2), ("G", 2), ("P", 5), ("M", 3), ("T", 1), ("C", 2), ("MP", 2), ("NP", 1)],
     &[("B", 1), ("H", 1), ("G", 1), ("P", 2), ("M", 0), ("T", 0), ("C", 1), ("MP", 0), ("NP", 1)],
     &[("B", 1), ("H", 1), ("G", 1), ("P", 0), ("M", 2), ("T", 2), ("C", 0), ("MP", 1), ("NP", 1)],
 ];
 
-fn kernels(text: &str) -> Vec<Cascade> {
+pub(crate) fn kernels(text: &str) -> Vec<Cascade> {
     let (file, diags) = parse_str(text);
     assert!(diags.is_empty(), "{diags:?}");
     elaborate(&file, &SET)
 }
 
 /// The first member of the kernel `name`, with those of the names set that it has.
-pub(super) fn members(text: &str, name: &str, set: &[(&str, &str)]) -> Vec<Cascade> {
+pub(crate) fn members(text: &str, name: &str, set: &[(&str, &str)]) -> Vec<Cascade> {
     let (mut file, diags) = parse_str(text);
     assert!(diags.is_empty(), "{diags:?}");
     file.items.retain(|i| match i {

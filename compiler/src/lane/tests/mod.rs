@@ -2,12 +2,12 @@
 
 mod against;
 mod attention;
-mod examples;
+pub(crate) mod examples;
 mod functions;
 mod kernels;
 mod library;
 
-pub(crate) use against::agrees;
+pub(crate) use against::{agrees, all_close, arguments};
 
 /// What the hand-built program needs; other crates include it with their own names.
 mod names {

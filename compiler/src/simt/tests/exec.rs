@@ -2,6 +2,7 @@
 
 use crate::lane::exec::Args;
 use crate::lane::{self, IntLayout, LaneCmp, MemRole, MemTensor, RankSource};
+use crate::math::Math;
 use crate::simt::exec::run;
 use crate::simt::{Builder, Elem, Inst, MatrixType, Op, Place, SimtKernel, Space, Ty, Val};
 use crate::types::DType;
@@ -135,7 +136,7 @@ fn threads_take_loops_and_branches_apart() {
         let (t, zero, two) = (b.op(Op::Thread), b.int(0), b.int(2));
         let sum = b.var_of(zero);
         let i = b.begin_loop();
-        let odd = b.bin(crate::simt::SimtBin::Mod, i, two);
+        let odd = b.binary(crate::simt::SimtBin::Mod, i, two);
         let odd = b.cmp(LaneCmp::Ne, odd, zero);
         b.begin_block();
         let old = b.get(sum);
@@ -282,8 +283,8 @@ fn at(b: &mut Builder, row: Val, row_shift: i32, stride: i32, col: Val, col_shif
 /// The accumulator of ones plus the product, stored to Y.
 fn product(b: &mut Builder, of: MatrixType, left: [Val; 4], right: [Val; 2]) {
     let (t, four, two) = (b.op(Op::Thread), b.int(4), b.int(2));
-    let g = b.bin(crate::simt::SimtBin::FloorDiv, t, four);
-    let c = b.bin(crate::simt::SimtBin::Mod, t, four);
+    let g = b.binary(crate::simt::SimtBin::FloorDiv, t, four);
+    let c = b.binary(crate::simt::SimtBin::Mod, t, four);
     let c = b.mul(c, two);
     let one = b.float(1.0);
     let acc = [0; 4].map(|_| b.var_of(one));
@@ -297,7 +298,7 @@ fn product(b: &mut Builder, of: MatrixType, left: [Val; 4], right: [Val; 2]) {
 
 fn thread_parts(b: &mut Builder) -> (Val, Val) {
     let (t, four) = (b.op(Op::Thread), b.int(4));
-    (b.bin(crate::simt::SimtBin::FloorDiv, t, four), b.bin(crate::simt::SimtBin::Mod, t, four))
+    (b.binary(crate::simt::SimtBin::FloorDiv, t, four), b.binary(crate::simt::SimtBin::Mod, t, four))
 }
 
 #[test]
@@ -342,11 +343,11 @@ fn matrix_products_of_halves() {
             f.end_loop(i, zero, total, 1);
             f.inst(Inst::Barrier);
             // Thread 8i + r names row r of matrix i: rows 0 and 8 on, then columns 8 on.
-            let i = f.bin(crate::simt::SimtBin::FloorDiv, t, eight);
-            let r = f.bin(crate::simt::SimtBin::Mod, t, eight);
+            let i = f.binary(crate::simt::SimtBin::FloorDiv, t, eight);
+            let r = f.binary(crate::simt::SimtBin::Mod, t, eight);
             let two = f.int(2);
-            let low = f.bin(crate::simt::SimtBin::Mod, i, two);
-            let high = f.bin(crate::simt::SimtBin::FloorDiv, i, two);
+            let low = f.binary(crate::simt::SimtBin::Mod, i, two);
+            let high = f.binary(crate::simt::SimtBin::FloorDiv, i, two);
             let row = f.mul(low, eight);
             let row = f.add(row, r);
             let col = f.mul(high, eight);

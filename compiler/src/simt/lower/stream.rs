@@ -1,0 +1,146 @@
+//! The loop over tiles of a streamed axis.
+
+use super::{Lower, Point};
+use crate::diag::Refusal;
+use crate::lane::LaneCmp;
+use crate::math::Math;
+use crate::simt::{Inst, SimtBin, Val};
+use crate::tile::{AxisId, Expr, Range, Stmt, Tile};
+
+/// A live range, clipped to the extent; empty ones have been moved out of the way.
+struct Live {
+    lo: Val,
+    hi: Val,
+    full: Option<(Val, Val)>,
+}
+
+impl Lower<'_> {
+    pub(super) fn stream(
+        &mut self,
+        axis: AxisId,
+        ranges: &[Range],
+        full: &[Stmt],
+        partial: &[Stmt],
+    ) -> Result<(), Refusal> {
+        let info = self.axis(axis);
+        let Tile::Fixed(tile) = info.tile else {
+            return Err(self.refuse(format!("axis {} is streamed but has no tile size", info.name)));
+        };
+        let Ok(step) = i32::try_from(tile) else { return Err(self.refuse("a tile is too large")) };
+        self.fb.comment(format!("loop {}", info.name));
+        let bounds = |r: &'_ Range| -> Vec<Expr> {
+            let (a, b) = r.full.clone().unwrap_or((r.lo.clone(), r.hi.clone()));
+            vec![r.lo.clone(), r.hi.clone(), a, b]
+        };
+        let bounds: Vec<Expr> = ranges.iter().flat_map(bounds).collect();
+        self.before(&bounds.iter().collect::<Vec<_>>(), None);
+        let extent = self.extent(info.rank);
+        let mut live = vec![];
+        for r in ranges {
+            live.push(self.live(r, extent)?);
+        }
+        let Some((start, stop)) = self.hull(&live) else { return Ok(()) };
+        self.turn();
+        let base = self.fb.begin_loop();
+        let t = self.int(tile);
+        let left = self.fb.sub(stop, base);
+        let count = self.fb.min(t, left);
+        let old = *self.point(axis);
+        *self.point(axis) = Point { base: Some(base), count: Some(count), at: None };
+        self.tile_body(&live, ranges, (base, count), full, partial)?;
+        self.turn();
+        self.fb.end_loop(base, start, stop, step);
+        *self.point(axis) = old;
+        Ok(())
+    }
+
+    fn live(&mut self, r: &Range, extent: Val) -> Result<Live, Refusal> {
+        let zero = self.fb.int(0);
+        let lo = self.uniform(&r.lo)?;
+        let hi = self.uniform(&r.hi)?;
+        let (lo, hi) = (self.fb.max(lo, zero), self.fb.min(hi, extent));
+        let full = match &r.full {
+            Some((a, b)) => Some((self.uniform(a)?, self.uniform(b)?)),
+            None => None,
+        };
+        let some = self.fb.cmp(LaneCmp::Lt, lo, hi);
+        let lo = self.fb.select(some, lo, extent);
+        let hi = self.fb.select(some, hi, zero);
+        Ok(Live { lo, hi, full })
+    }
+
+    /// First and last coordinate of the union; `None` without ranges.
+    fn hull(&mut self, live: &[Live]) -> Option<(Val, Val)> {
+        let (first, rest) = live.split_first()?;
+        let (mut lo, mut hi) = (first.lo, first.hi);
+        for r in rest {
+            lo = self.fb.min(lo, r.lo);
+            hi = self.fb.max(hi, r.hi);
+        }
+        Some((lo, hi))
+    }
+
+    fn tile_body(
+        &mut self,
+        live: &[Live],
+        ranges: &[Range],
+        block: (Val, Val),
+        full: &[Stmt],
+        partial: &[Stmt],
+    ) -> Result<(), Refusal> {
+        let dense = |r: &Range| r.full.as_ref().is_some_and(|(a, b)| *a == r.lo && *b == r.hi);
+        if ranges.len() == 1 && dense(&ranges[0]) || full == partial && ranges.len() == 1 {
+            return self.stmts(full);
+        }
+        let touched = if live.len() == 1 { None } else { Some(self.any_touched(live, block)) };
+        if !live.iter().any(|l| l.full.is_some()) || full == partial {
+            return match touched {
+                Some(t) => self.fork(t, partial, &[]),
+                None => self.stmts(partial),
+            };
+        }
+        let inside = self.any_full(live, block);
+        let mut a = |s: &mut Self| s.block(full);
+        let mut b = |s: &mut Self| s.partial_block(touched, partial);
+        let mut sides = self.forked(vec![&mut a, &mut b]).into_iter();
+        let (then, els) =
+            (sides.next().transpose()?.unwrap_or_default(), sides.next().transpose()?.unwrap_or_default());
+        self.fb.inst(Inst::If { cond: inside, then, els });
+        Ok(())
+    }
+
+    /// The body of a block that is not full; skipped if no range touches it.
+    fn partial_block(&mut self, touched: Option<Val>, partial: &[Stmt]) -> Result<Vec<Inst>, Refusal> {
+        self.fb.begin_block();
+        match touched {
+            Some(t) => self.fork(t, partial, &[])?,
+            None => self.stmts(partial)?,
+        }
+        Ok(self.fb.end_block())
+    }
+
+    /// Does the block lie inside the full part of a range?
+    fn any_full(&mut self, live: &[Live], (base, count): (Val, Val)) -> Val {
+        let end = self.fb.add(base, count);
+        let mut any = self.fb.truth(false);
+        for (lo, hi) in live.iter().filter_map(|l| l.full) {
+            let a = self.fb.cmp(LaneCmp::Le, lo, base);
+            let b = self.fb.cmp(LaneCmp::Le, end, hi);
+            let inside = self.fb.binary(SimtBin::And, a, b);
+            any = self.fb.binary(SimtBin::Or, any, inside);
+        }
+        any
+    }
+
+    fn any_touched(&mut self, live: &[Live], (base, count): (Val, Val)) -> Val {
+        let end = self.fb.add(base, count);
+        let mut any = self.fb.truth(false);
+        for l in live {
+            let a = self.fb.cmp(LaneCmp::Lt, base, l.hi);
+            let b = self.fb.cmp(LaneCmp::Lt, l.lo, end);
+            let touched = self.fb.binary(SimtBin::And, a, b);
+            any = self.fb.binary(SimtBin::Or, any, touched);
+        }
+        any
+    }
+}

@@ -1,0 +1,101 @@
+//! Kernels from source to SIMT programs, executed and compared with the interpreter of the cascade.
+
+use crate::cascade::Cascade;
+use crate::driver::Options;
+use crate::interp::{random_inputs, run_cascade};
+use crate::lane::tests::examples::{SHAPES, kernels, members};
+use crate::lane::tests::{all_close, arguments};
+use crate::passes::{Ir, Level, lower_in_plain_terms};
+use crate::simt::SimtKernel;
+use crate::simt::exec::run;
+use crate::target::{Caps, GpuCaps};
+use crate::tile::{TileKernel, print_stages};
+use std::collections::BTreeMap;
+
+/// The program of a kernel, and the tile program before it.
+fn lowered(c: &Cascade, caps: &GpuCaps) -> Result<(TileKernel, SimtKernel), String> {
+    let mut tile = None;
+    let cx = Options::default().context(c, Caps::Gpu(caps.clone()));
+    let simt = lower_in_plain_terms(c, Level::Simt, &cx, &mut |_, ir| {
+        if let Ir::Tile(k) = ir {
+            tile = Some(k.clone());
+        }
+    });
+    let text = |r: crate::diag::Refusal| format!("{}: {} {:?}", r.code.0, r.message, r.notes);
+    match (simt.map_err(|r| r.into_iter().map(text).collect::<Vec<_>>().join("; "))?, tile) {
+        (Ir::Simt(simt), Some(tile)) => Ok((tile, simt)),
+        _ => Err("no program came out".into()),
+    }
+}
+
+/// Lowers a kernel and compares it at every shape that its asserts accept; the number of comparisons.
+fn compare(c: &Cascade, caps: &GpuCaps, shapes: &[&[(&str, i64)]]) -> Result<usize, String> {
+    let (tile, simt) = lowered(c, caps)?;
+    let scalars: BTreeMap<String, f64> =
+        c.scalars.iter().map(|s| (s.name.clone(), if s.dtype.is_int() { 1.0 } else { 1.5 })).collect();
+    let mut compared = 0;
+    for (seed, shape) in shapes.iter().enumerate() {
+        let extents: BTreeMap<String, i64> = shape.iter().map(|(n, k)| ((*n).to_string(), *k)).collect();
+        let Ok(inputs) = random_inputs(c, &extents, seed as u64) else { continue };
+        let Ok(exact) = run_cascade(c, &inputs, &scalars, &extents) else { continue };
+        let mut args = arguments(&tile, &simt.sources, &inputs, &scalars, &extents, &exact);
+        let context = || format!("{} on {} at {extents:?}\n{}", c.name, caps.name, print_stages(&tile));
+        match run(&simt, &mut args) {
+            Err(e) if e.starts_with("assertion does not hold") => continue,
+            Err(e) => panic!("{e} of {}\n{simt}", context()),
+            Ok(()) => all_close(&tile, &args, &exact, context),
+        }
+        compared += 1;
+    }
+    Ok(compared)
+}
+
+#[test]
+fn examples_compute_what_the_cascade_says() {
+    let text = include_str!("../../check/tests/examples.attn");
+    let (mut refused, mut compared) = (vec![], 0);
+    for c in kernels(text) {
+        for caps in &GpuCaps::ALL {
+            match compare(&c, caps, SHAPES) {
+                Ok(n) => compared += n,
+                Err(e) => refused.push(format!("{} {:?} on {}: {e}", c.name, c.spec, caps.name)),
+            }
+        }
+    }
+    // What no stage before this one supports is its business.
+    let unexpected: Vec<&String> = refused.iter().filter(|r| !r.contains("U-TARGET")).collect();
+    assert!(unexpected.is_empty(), "{unexpected:#?}");
+    assert!(compared > 60, "{compared} launches were compared");
+}
+
+type Case = (&'static str, &'static [(&'static str, &'static str)]);
+
+/// Kernels of every way that tiles are spread: sums inside sums, scans, gathers, sorts, 16-bit storage.
+const CASES: &[Case] = &[
+    ("attention_sparsemax", &[("E", "5"), ("F", "7")]),
+    ("stick_breaking", &[("E", "5"), ("F", "7")]),
+    ("linear_hedgehog_causal", &[("E", "5"), ("F", "7"), ("D", "3")]),
+    (
+        "minference_vertical_slash",
+        &[("E", "5"), ("F", "7"), ("N", "4"), ("A", "1"), ("C", "2"), ("I", "3"), ("J", "3")],
+    ),
+];
+
+const LIBRARY_SHAPES: &[&[(&str, i64)]] = &[
+    &[("B", 1), ("H", 2), ("G", 1), ("P", 19), ("M", 67), ("T", 19)],
+    &[("B", 1), ("H", 1), ("G", 1), ("P", 67), ("M", 3), ("T", 67)],
+    &[("B", 1), ("H", 1), ("G", 1), ("P", 0), ("M", 0), ("T", 0)],
+];
+
+#[test]
+fn kernels_of_the_library() {
+    for (name, set) in CASES {
+        let text = crate::library::FILES.iter().map(|(_, t)| *t).find(|t| t.contains(&format!("kernel {name} {{")));
+        for c in members(text.unwrap_or_default(), name, set) {
+            for caps in &GpuCaps::ALL {
+                let compared = compare(&c, caps, LIBRARY_SHAPES);
+                assert!(compared.as_ref().is_ok_and(|n| *n >= 2), "{name} on {}: {compared:?}", caps.name);
+            }
+        }
+    }
+}
