@@ -140,6 +140,12 @@ impl Caps {
         }
     }
 
+    /// True if products read both operands from tiles and add to their sum. On a CPU, operands are read where they are, and every
+    /// block has a sum of its own, which rounds less.
+    pub fn in_place(&self) -> bool {
+        matches!(self, Caps::Gpu(_))
+    }
+
     /// Elements of a streamed rank at a time.
     pub fn stream_tile(&self) -> i64 {
         match self {

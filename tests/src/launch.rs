@@ -49,8 +49,7 @@ impl Launch {
             floats: floats.iter().map(|s| self.scalars[s] as f32).collect(),
             tensors: vec![],
         };
-        let shapes: Vec<Vec<usize>> =
-            tensors.iter().map(|t| shape(c, &bindings, &t.name)).collect::<Result<_, _>>()?;
+        let shapes: Vec<Vec<usize>> = tensors.iter().map(|t| shape(c, &bindings, &t.name)).collect::<Result<_, _>>()?;
         for (t, shape) in tensors.iter().zip(&shapes) {
             let given = self.inputs.get(&t.name).map(|v| v.data.clone());
             args.tensors.push(given.unwrap_or_else(|| Value::filled(shape, f64::NAN).data));

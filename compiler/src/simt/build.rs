@@ -46,6 +46,11 @@ impl Builder {
         self.vals[v.0 as usize]
     }
 
+    /// Type of a variable.
+    pub fn var_type(&self, var: Var) -> Ty {
+        self.vars[var.0 as usize]
+    }
+
     /// A new array.
     pub fn array(&mut self, name: impl Into<String>, space: Space, elem: Elem, len: u32) -> ArrayId {
         self.arrays.push(Array { name: name.into(), space, elem, len });

@@ -2,7 +2,8 @@
 //!
 //! A matrix product multiplies what a row does not see by 0, which is right unless it is infinite or no number: then the
 //! result is no number. So a result that is not finite is computed again, element by element, with what is masked
-//! selected away. The test costs a pass over the result, not over the operands.
+//! selected away. The test costs a pass over the result, not over the operands; where products add to their sum, it is the tile
+//! of columns that is tested.
 
 use super::Res;
 use super::fold::{Leaf, multiply};
@@ -13,6 +14,9 @@ use crate::types::{BinOp, RedOp, UnOp};
 impl Tiler<'_> {
     /// The product of masked operands, times the factors of `after`.
     pub(super) fn guarded(&mut self, l: &Leaf, k: AxisId, a: Expr, b: BufId, after: Vec<Expr>) -> Res<()> {
+        if self.caps.in_place() && after.is_empty() {
+            return self.tested(l, k, a, b);
+        }
         let dst = if l.init && after.is_empty() {
             l.dst
         } else {
@@ -32,6 +36,23 @@ impl Tiler<'_> {
             after.push(Expr::Local(dst));
             self.emit(Stmt::Map { dst: l.dst, op: (!l.init).then_some(RedOp::Sum), value: multiply(&after) });
         }
+        Ok(())
+    }
+
+    /// The product in place, or element by element where a column is not finite.
+    fn tested(&mut self, l: &Leaf, k: AxisId, a: Expr, b: BufId) -> Res<()> {
+        let zero = self.identity(l.dst, RedOp::Sum)?;
+        if l.init {
+            self.emit(Stmt::Map { dst: l.dst, op: None, value: zero.clone() });
+        }
+        let axes = self.out.tile_axes(&a);
+        let odd = self.sum_of("wild", &[], axes, Expr::bin(BinOp::Sub, a.clone(), a.clone()));
+        let cond = Expr::un(UnOp::Not, Expr::bin(BinOp::Ge, Expr::Local(odd), Expr::Float(0.0)));
+        let value = Expr::bin(BinOp::Mul, a.clone(), Expr::Local(b));
+        let value = self.masked(value, &l.conds, zero);
+        let then = vec![Stmt::Reduce { dst: l.dst, op: RedOp::Sum, over: vec![k], value }];
+        let els = vec![Stmt::Contract { dst: l.dst, over: k, a, b, accumulate: true }];
+        self.emit(Stmt::If { cond, then, els });
         Ok(())
     }
 

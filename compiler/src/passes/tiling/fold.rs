@@ -255,10 +255,10 @@ impl Tiler<'_> {
         Ok(true)
     }
 
-    /// A read that the register tiles broadcast from: f32 in memory at plain indices, or a packed tile.
+    /// What products read columns from: f32 in memory at plain indices where that will do, or a packed tile.
     fn left_operand(&mut self, factors: &[Expr], conds: &[Expr], k: AxisId, rows: &[AxisId]) -> Expr {
         let value = self.masked(multiply(factors), conds, Expr::Float(0.0));
-        if self.is_plain(&value) {
+        if matches!(value, Expr::Local(_)) || (self.is_plain(&value) && !self.caps.in_place()) {
             return value;
         }
         let mut axes = self.out.tile_axes(&value);

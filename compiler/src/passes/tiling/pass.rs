@@ -301,29 +301,28 @@ impl Tiler<'_> {
         let over = n.reduced().to_vec();
         let free: Vec<RankId> = over.into_iter().filter(|r| !pass.over.contains(r)).collect();
         let apart = repair.is_some() || (op == RedOp::Sum && self.out.buf(dst).ty == BufType::F32);
+        let apart = apart && !self.caps.in_place();
         let part = if apart {
             let (name, axes) = (format!("{}_block", self.out.buf(dst).name), self.out.buf(dst).axes.clone());
             self.new_buf(&name, self.out.buf(dst).ty, &axes, self.level())
         } else {
             dst
         };
+        let repaired = repair.map_or(Expr::Local(dst), |(how, by)| Expr::bin(how, Expr::Local(dst), by));
+        if !apart && repaired != Expr::Local(dst) {
+            self.emit(Stmt::Map { dst, op: None, value: repaired.clone() });
+        }
         let f = Fold { dst: part, op, body: &n.body, conds: &conds, masks: &masks, stream };
         self.fold(&f, &free, &env, apart)?;
         if !apart {
             return Ok(());
         }
-        let (state, part) = (Expr::Local(dst), Expr::Local(part));
-        match repair {
-            None => self.emit(Stmt::Map { dst, op: Some(op), value: part }),
-            Some((how, by)) => {
-                let repaired = Expr::bin(how, state, by);
-                let value = match op.binary() {
-                    Some(op) => Expr::bin(op, repaired, part),
-                    None => return self.refuse(format!("a repaired {}", op.name())),
-                };
-                self.emit(Stmt::Map { dst, op: None, value });
-            }
+        if repaired == Expr::Local(dst) {
+            self.emit(Stmt::Map { dst, op: Some(op), value: Expr::Local(part) });
+            return Ok(());
         }
+        let Some(both) = op.binary() else { return self.refuse(format!("a repaired {}", op.name())) };
+        self.emit(Stmt::Map { dst, op: None, value: Expr::bin(both, repaired, Expr::Local(part)) });
         Ok(())
     }
 }

@@ -1,6 +1,7 @@
 //! L3 → SIMT IR.
 //!
-//! A thread of the block is a lane of the lane axis. What has lanes is the thread's own: rows of it are variables, tiles private arrays,
+//! Stages of products take the matrix units where the machine has them (`fragments`). Everywhere else, a thread of the block is a lane
+//! of the lane axis. What has lanes is the thread's own: rows of it are variables, tiles private arrays,
 //! or words of scratch if they are large or their size is known at run time. What has no lanes is shared: scalars are computed by every
 //! thread, tiles lie in shared memory or scratch, written by the threads together. The control flow of L3 does not depend on
 //! lanes, so all threads reach every barrier. Padded lanes repeat the last valid row; stores write valid lanes only.
@@ -9,6 +10,7 @@
 
 mod contract;
 mod expr;
+mod fragments;
 mod place;
 mod plan;
 mod reduce;
@@ -34,6 +36,11 @@ pub fn lower(kernel: &Verified<TileKernel>, caps: &GpuCaps) -> Result<SimtKernel
     let lanes = Caps::Gpu(caps.clone()).lanes();
     let (mut stages, mut kept, mut refusals) = (vec![], vec![], vec![]);
     for stage in &kernel.stages {
+        if let Some(s) = fragments::lower_stage(kernel, &slots, stage, caps) {
+            kept.push(vec![false; stage.bufs.len()]);
+            stages.push(s);
+            continue;
+        }
         let plan = Plan::new(kernel, stage, caps, lanes);
         kept.push(plan.kept());
         match lower_stage(kernel, &slots, stage, &plan) {

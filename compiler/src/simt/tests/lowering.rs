@@ -99,3 +99,23 @@ fn kernels_of_the_library() {
         }
     }
 }
+
+/// Stages that take the matrix units: head dims that are no multiples of a fragment, ragged tiles, masked rows, every storage type.
+#[test]
+fn products_of_attention_are_fragments() {
+    const SHAPES: &[&[(&str, i64)]] = &[
+        &[("B", 1), ("H", 2), ("G", 1), ("P", 70), ("M", 150)],
+        &[("B", 2), ("H", 1), ("G", 1), ("P", 65), ("M", 3)],
+        &[("B", 1), ("H", 1), ("G", 1), ("P", 1), ("M", 64)],
+    ];
+    let text = crate::library::FILES.iter().find(|(name, _)| *name == "dense.attn").map(|(_, t)| *t);
+    let mut compared = 0;
+    for (e, f, dtype) in [("40", "24", "bf16"), ("40", "24", "f32"), ("20", "12", "f16"), ("20", "12", "f32")] {
+        for c in members(text.unwrap_or_default(), "attention_causal", &[("E", e), ("F", f), ("Elem", dtype)]) {
+            let (_, simt) = lowered(&c, &GpuCaps::SM_80).expect("it is lowered");
+            assert!(simt.stages.iter().all(|s| s.subgroup == Some(32)), "{:?}", c.spec);
+            compared += compare(&c, &GpuCaps::SM_80, SHAPES).expect("it is lowered");
+        }
+    }
+    assert_eq!(compared, 4 * SHAPES.len());
+}
