@@ -13,6 +13,7 @@ use crate::passes::count::{count_passes, reduced_sets};
 use crate::passes::promise::stream_passes;
 use crate::passes::recurrence::classes;
 use crate::passes::{Ir, Level, PIPELINE, PassCx, PassError, Run, apply, to_stream_with};
+use crate::schedule::Cut;
 use crate::stream::{self, Form, Stream};
 use crate::target::{Caps, CpuCaps};
 use std::fmt::Write;
@@ -51,10 +52,11 @@ fn recurrences(c: &Cascade) -> Vec<String> {
 
 /// The stages, and the cascades that their passes are. What is split is shown as it was before, too.
 fn stages(c: &Cascade, s: &Stream, cx: &PassCx) -> String {
-    if cx.splits.is_empty() {
+    let (spans, chunks): (Vec<_>, Vec<_>) = cx.splits.iter().cloned().partition(|s| s.cut == Cut::Spans);
+    if spans.is_empty() {
         return stream::explain(s, &[Form::Online]);
     }
-    let whole = to_stream_with(c, &PassCx { splits: vec![], ..cx.clone() });
+    let whole = to_stream_with(c, &PassCx { splits: chunks, ..cx.clone() });
     let forms = whole.map_or(String::new(), |whole| stream::cascades(&whole, &[Form::Online, Form::Split]));
     stream::explain(s, &[]) + &forms
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! # pass: inline, defer          names of passes; `rewrites` are all of L1, `stream` are all up to L2, `tiles` those
-//!                                that give L3, `pipeline` is the whole list; `split M = 2;` before them splits a rank
+//!                                that give L3, `pipeline` is the whole list; `split_kv M = 2;` and `chunk T = 3;` before them cut a rank
 //! cascade NAME                   the program; its first word tells the level
 //! ..
 //! # expect:                      everything below is written by EINATTN_BLESS=1
@@ -19,7 +19,7 @@
 use einattn_compiler::cascade::{Cascade, Extent, Origin};
 use einattn_compiler::interp;
 use einattn_compiler::passes::{self, Ir, Level, PIPELINE, Pass, PassCx, PassError, Run};
-use einattn_compiler::schedule::Split;
+use einattn_compiler::schedule::{Cut, Split};
 use einattn_tests::launch::{Launch, difference};
 use libtest_mimic::{Arguments, Failed, Trial};
 use std::collections::BTreeMap;
@@ -120,7 +120,7 @@ fn passes_of(line: &str) -> Result<Vec<&'static Pass>, Failed> {
     Ok(list)
 }
 
-/// Options stand before the passes, as in `split M = 2; pipeline`.
+/// Options stand before the passes, as in `split_kv M = 2; pipeline`.
 fn apply_all(line: &str, mut ir: Ir) -> Result<Result<(Ir, Vec<String>), PassError>, Failed> {
     let (options, passes) = line.rsplit_once(';').unwrap_or(("", line));
     let mut cx = PassCx::of(ir.cascade().ok_or("no pass takes a lane program")?);
@@ -140,11 +140,12 @@ fn apply_all(line: &str, mut ir: Ir) -> Result<Result<(Ir, Vec<String>), PassErr
     Ok(Ok((ir, notes)))
 }
 
-/// `split M = 2`
+/// `split_kv M = 2` or `chunk T = 3`
 fn split(option: &str) -> Option<Split> {
-    let (rank, size) = option.strip_prefix("split ")?.split_once(" = ")?;
-    let target = "any".to_string();
-    Some(Split { target, rank: rank.to_string(), size: size.parse().ok()?, origin: Origin::default() })
+    let (word, choice) = option.split_once(' ')?;
+    let (rank, size) = choice.split_once(" = ")?;
+    let (cut, target) = (Cut::of(word)?, "any".to_string());
+    Some(Split { cut, target, rank: rank.to_string(), size: size.parse().ok()?, origin: Origin::default() })
 }
 
 /// Executes both programs on random inputs of several shapes, empty ones included.

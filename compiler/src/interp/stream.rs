@@ -313,11 +313,24 @@ impl<'a> Run<'a> {
                 self.generation(scan, &self.s.cascade.nodes[c.step.index()])?;
             }
             for n in &scan.stores {
-                self.store_at(&self.s.cascade.nodes[n.index()], Some(scan.rank))?;
+                self.store_step(scan, t, &self.s.cascade.nodes[n.index()])?;
             }
         }
         self.step = None;
         self.vars.borrow_mut()[scan.rank.index()] = None;
+        Ok(())
+    }
+
+    /// Stores a node at a step, or at every point of the block that the step covers.
+    fn store_step(&mut self, scan: &Scan, step: i64, n: &Node) -> Result<(), Fault> {
+        let rank = scan.step_rank(&self.s.cascade, n).unwrap_or(scan.rank);
+        let size = crate::stream::blocks(&self.s.cascade, scan.rank).filter(|_| rank != scan.rank).map(|(_, s)| s);
+        let Some(size) = size else { return self.store_at(n, Some(rank)) };
+        for t in step * size..(step * size + size).min(self.extent(rank)?) {
+            self.set(&[rank], &[t]);
+            self.store_at(n, Some(rank))?;
+        }
+        self.vars.borrow_mut()[rank.index()] = None;
         Ok(())
     }
 

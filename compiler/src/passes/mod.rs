@@ -5,6 +5,7 @@
 
 pub mod affine;
 mod brief;
+mod chunk;
 pub mod count;
 mod cse;
 mod dce;
@@ -113,6 +114,8 @@ pub const PIPELINE: &[&Pass] = &[
     &simplify::PASS,
     &cse::PASS,
     &dce::PASS,
+    &chunk::PASS,
+    &dce::PASS,
     &stages::PASS,
     &fuse::PASS,
     &initial::PASS,
@@ -131,8 +134,10 @@ pub struct PassCx {
     pub reassoc: bool,
     /// Largest body, in expression nodes, that INLINE may build.
     pub max_body: usize,
-    /// Spans that the schedule asks for.
+    /// Spans and chunks that the schedule asks for.
     pub splits: Vec<Split>,
+    /// Length of the chunks of recurrences that the schedule leaves alone; `None`: they step one by one.
+    pub auto_chunk: Option<i64>,
     /// EXP2 may change the base of exponentials.
     pub base2: bool,
     /// Run the rewrites of L1. Without them the result is the same, only slower; tests compare the two.
@@ -149,6 +154,7 @@ impl PassCx {
             reassoc,
             max_body: 20_000,
             splits: vec![],
+            auto_chunk: None,
             base2: true,
             rewrite: true,
             caps: Caps::Cpu(CpuCaps::PORTABLE),

@@ -11,7 +11,7 @@ use crate::cascade::{
     Cascade, Expr, Extent, Node, NodeId, Origin, OutIdx, Rank, RankId, Reduce, Tensor, TensorId, TensorKind,
 };
 use crate::diag::{Code, Refusal};
-use crate::schedule::Split;
+use crate::schedule::{Cut, Split};
 use crate::stream::{self, Acc, Place, Repair, Stage, Stream};
 use crate::types::{BinOp, DType, RedOp, UnOp};
 
@@ -25,7 +25,7 @@ pub(super) static PASS: Pass = Pass {
 
 fn run(s: &mut Stream, cx: &PassCx) -> Result<Report, Vec<Refusal>> {
     let mut report = Report::default();
-    for Split { rank, size, origin, .. } in &cx.splits {
+    for Split { rank, size, origin, .. } in cx.splits.iter().filter(|s| s.cut == Cut::Spans) {
         split_rank(s, rank, *size, origin).map_err(|r| vec![r])?;
         report.note(format!("SPLIT: rank `{rank}` in spans of {size}"));
     }

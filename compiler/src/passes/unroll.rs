@@ -98,7 +98,7 @@ impl Unroller {
             }
         }
         let fixed: Vec<Node> = fixed.iter().map(|n| self.redirect(c, &old, n, 0)).collect();
-        c.nodes = sorted(c, [made, fixed].concat());
+        c.nodes = super::util::sorted(c, [made, fixed].concat());
     }
 
     fn copy(&mut self, c: &mut Cascade, old: &[Node], n: &Node, at: i64, step: i64) -> Node {
@@ -145,22 +145,4 @@ impl Unroller {
 /// True if `t` is a state along `r`.
 fn steps_along(nodes: &[Node], t: TensorId, r: RankId) -> bool {
     nodes.iter().any(|n| n.out == t && (n.vars.contains(&OutIdx::Next(r)) || n.vars.contains(&OutIdx::Prev(r))))
-}
-
-/// Nodes in an order in which every read intermediate is defined.
-fn sorted(c: &Cascade, nodes: Vec<Node>) -> Vec<Node> {
-    let mut out: Vec<Node> = vec![];
-    let mut rest = nodes;
-    while !rest.is_empty() {
-        let open: Vec<TensorId> = rest.iter().map(|n| n.out).collect();
-        let waits = |n: &Node| {
-            n.exprs()
-                .flat_map(Expr::reads)
-                .any(|t| t != n.out && open.contains(&t) && c.tensor(t).kind == TensorKind::Let)
-                && !n.is_stateful()
-        };
-        let i = rest.iter().position(|n| !waits(n)).unwrap_or(0);
-        out.push(rest.remove(i));
-    }
-    out
 }

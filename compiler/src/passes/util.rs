@@ -72,6 +72,21 @@ pub(super) fn var_names(c: &Cascade, ranks: &[RankId]) -> String {
     ranks.iter().map(|r| c.ranks[r.index()].name.to_lowercase()).collect::<Vec<_>>().join(",")
 }
 
+/// Nodes in an order in which every read intermediate is defined; states are read before they are.
+pub(super) fn sorted(c: &Cascade, nodes: Vec<Node>) -> Vec<Node> {
+    let states: Vec<TensorId> = nodes.iter().filter(|n| n.is_stateful()).map(|n| n.out).collect();
+    let waited = |t: &TensorId| c.tensor(*t).kind == TensorKind::Let && !states.contains(t);
+    let mut out: Vec<Node> = vec![];
+    let mut rest = nodes;
+    while !rest.is_empty() {
+        let open: Vec<TensorId> = rest.iter().map(|n| n.out).filter(|t| waited(t)).collect();
+        let waits = |n: &Node| n.exprs().flat_map(Expr::reads).any(|t| open.contains(&t));
+        let i = rest.iter().position(|n| !waits(n)).unwrap_or(0);
+        out.push(rest.remove(i));
+    }
+    out
+}
+
 /// Drops the intermediates and tables that `keep` does not want, and renumbers the rest.
 pub(super) fn retain_tensors(c: &mut Cascade, keep: &[bool]) {
     let mut next = 0;

@@ -1,6 +1,6 @@
 //! Definition of the stream IR.
 
-use crate::cascade::{Cascade, Expr, Extent, NodeId, RankId, TensorId};
+use crate::cascade::{Cascade, Expr, Extent, Node, NodeId, RankId, TensorId};
 use crate::types::BinOp;
 
 /// A kernel as a sequence of stages over the (rewritten) cascade that it carries.
@@ -57,8 +57,8 @@ pub struct Scan {
     pub reverse: bool,
     /// The states: what stands before what reads its new generation.
     pub carries: Vec<Carry>,
-    /// Nodes that every step writes to memory: maps whose left sides hold the grid ranks, the iterative rank and value
-    /// ranks.
+    /// Nodes that every step writes to memory: maps whose left sides hold the grid ranks, the iterative rank (or the one
+    /// that it cuts into blocks) and value ranks.
     pub stores: Vec<NodeId>,
 }
 
@@ -153,15 +153,58 @@ impl Scan {
         self.carries.iter().flat_map(|c| [c.init, c.step]).chain(self.stores.iter().copied())
     }
 
+    /// The rank that a step of this scan stores a node over: its own, or the one that it cuts into blocks.
+    pub fn step_rank(&self, c: &Cascade, n: &Node) -> Option<RankId> {
+        step_rank(c, self.rank, n)
+    }
+
     /// The generation that an index of the iterative rank means; `None` for one that no scan holds.
     pub fn generation(&self, c: &Cascade, idx: &Expr) -> Option<Generation> {
         generation(c, self.rank, self.reverse, idx)
     }
 }
 
-/// The generation that an index of an iterative rank means; `None` for one that no scan holds.
+/// The rank along which a scan over `rank` steps through the left side of a node: its own, or the one that it cuts into blocks.
+pub fn step_rank(c: &Cascade, rank: RankId, n: &Node) -> Option<RankId> {
+    let left = n.out_ranks();
+    let own = left.contains(&rank).then_some(rank);
+    own.or_else(|| blocks(c, rank).map(|(t, _)| t).filter(|t| left.contains(t)))
+}
+
+/// The rank that an iterative rank cuts into blocks, and their length: an extent of ⌈extent of the other / length⌉ says so.
+///
+/// Step n of a scan over such a rank covers the points `n · length ..` of the other one: what it stores may have that
+/// rank instead of its own, and a fold where `t / length == n` is one over its block.
+pub fn blocks(c: &Cascade, rank: RankId) -> Option<(RankId, i64)> {
+    let r = &c.ranks[rank.index()];
+    let Extent::Derived(Expr::Binary(BinOp::FloorDiv, up, size)) = &r.extent else { return None };
+    match (&**up, &**size) {
+        (Expr::Binary(BinOp::Add, t, more), Expr::Int(size)) if r.iter => match (&**t, &**more) {
+            (Expr::Extent(t), Expr::Int(more)) if *more == size - 1 => Some((*t, *size)),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// True if a node folds `t` where it is in block `n`.
+pub fn folds_block(node: &Node, t: RankId, size: i64, n: RankId) -> bool {
+    node.reduced().contains(&t) && node.fold.contains(&Expr::bin(BinOp::Eq, block_of(t, size), Expr::Var(n)))
+}
+
+/// The index of the block that a point of the cut rank is in.
+pub fn block_of(rank: RankId, size: i64) -> Expr {
+    Expr::bin(BinOp::FloorDiv, Expr::Var(rank), Expr::Int(size))
+}
+
+/// The generation that an index of an iterative rank means; `None` for one that no scan holds. In the blocks that a rank
+/// cuts, the block of a point is a step, too.
 pub fn generation(c: &Cascade, rank: RankId, reverse: bool, idx: &Expr) -> Option<Generation> {
-    let this = Expr::Var(rank);
+    let here = blocks(c, rank).map(|(t, size)| block_of(t, size));
+    here.into_iter().chain([Expr::Var(rank)]).find_map(|this| generation_at(c, rank, reverse, this, idx))
+}
+
+fn generation_at(c: &Cascade, rank: RankId, reverse: bool, this: Expr, idx: &Expr) -> Option<Generation> {
     let next = Expr::bin(BinOp::Add, this.clone(), Expr::Int(1));
     let (before, after) = if reverse { (next, this) } else { (this, next) };
     let last = match (reverse, &c.ranks[rank.index()].extent) {

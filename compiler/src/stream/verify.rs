@@ -141,7 +141,7 @@ impl Verifier<'_> {
         }
         scope.scan = Some((s, Phase::Step(s.carries.len())));
         for id in &s.stores {
-            if !self.node(*id).out_ranks().contains(&s.rank) {
+            if s.step_rank(&self.s.cascade, self.node(*id)).is_none() {
                 let name = self.name(self.node(*id).out);
                 self.err(format!("the step's store of `{name}` lacks the rank of its scan"));
             }

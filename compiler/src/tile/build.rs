@@ -216,6 +216,18 @@ impl TileStage {
         self.tile_axes(e).is_empty()
     }
 
+    /// True for an index that a contraction's left operand may have: uniform, or a coordinate that uniform values move or
+    /// bound.
+    pub fn is_plain_index(&self, e: &Expr) -> bool {
+        match e {
+            Expr::Coord(_) => true,
+            Expr::Binary(BinOp::Add | BinOp::Sub | BinOp::Min | BinOp::Max, a, b) => {
+                (self.is_uniform(a) && self.is_plain_index(b)) || (self.is_uniform(b) && self.is_plain_index(a))
+            }
+            e => self.is_uniform(e),
+        }
+    }
+
     /// Value type of an expression.
     pub fn value_type(&self, c: &Cascade, e: &Expr) -> ValueType {
         match e {

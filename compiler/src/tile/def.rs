@@ -116,7 +116,7 @@ pub enum Stmt {
         /// Contracted axis.
         over: AxisId,
         /// Left operand, independent of the lane axis: a `Local`, or a `Global` of type f32 whose indices are each
-        /// uniform or a bare `Coord`.
+        /// uniform, or a `Coord` that uniform values move or bound.
         a: Expr,
         /// Right operand: a tile over `over` and the lane axis (and no row axis).
         b: BufId,

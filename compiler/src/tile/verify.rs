@@ -249,8 +249,7 @@ impl Checker<'_> {
         let plain = match a {
             Expr::Local(_) => true,
             Expr::Global(t, idx) => {
-                self.k.cascade.tensor(*t).dtype == DType::F32
-                    && idx.iter().all(|i| matches!(i, Expr::Coord(_)) || s.is_uniform(i))
+                self.k.cascade.tensor(*t).dtype == DType::F32 && idx.iter().all(|i| s.is_plain_index(i))
             }
             _ => false,
         };

@@ -6,7 +6,7 @@ use super::passes::{Member, order, split_domain};
 use super::plan::Group;
 use super::scan::{Family, in_step_order};
 use crate::cascade::{Cascade, Node, NodeId, OutIdx, TensorId, TensorKind};
-use crate::stream::{Carry, Place, Scan, Stage, Stream};
+use crate::stream::{Carry, Place, Scan, Stage, Stream, step_rank};
 
 /// Builds the stream of a normalised cascade.
 pub(super) fn build(c: &Cascade, groups: &[Group]) -> Stream {
@@ -89,7 +89,7 @@ impl Builder<'_> {
         let (mut steps, mut stores) = (vec![], vec![]);
         for r in &g.roots {
             let id = self.store(&r.node, r.key, &moved);
-            if r.node.out_ranks().contains(&family.0) { steps.push(id) } else { stores.push(id) }
+            if step_rank(self.from, family.0, &r.node).is_some() { steps.push(id) } else { stores.push(id) }
         }
         let name = steps.first().or(stores.first()).map_or(String::new(), |s| self.name(*s));
         let scan = Some(Scan { rank: family.0, reverse: family.1, carries, stores: steps });

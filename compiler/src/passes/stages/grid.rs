@@ -163,16 +163,23 @@ fn contracted_value(c: &Cascade, vars: &[RankId], nodes: &[&Node]) -> Option<Ran
 
 /// True if `r` appears in exactly one factor of the sum, and that factor is an element in memory.
 fn is_value_of(c: &Cascade, n: &Node, r: RankId) -> bool {
-    if n.reduce.as_ref().is_none_or(|x| x.op != RedOp::Sum) || n.fold.iter().chain(&n.dom).any(|e| e.mentions(r)) {
+    let constant = matches!(c.ranks[r.index()].extent, Extent::Const(_));
+    let absent = n.dom.iter().filter(|_| !constant);
+    if n.reduce.as_ref().is_none_or(|x| x.op != RedOp::Sum) || n.fold.iter().chain(absent).any(|e| e.mentions(r)) {
         return false;
     }
     let factors = factors(&n.body);
-    let with: Vec<_> = factors.iter().filter(|f| f.mentions(r)).collect();
     let streams = |f: &&Expr| n.reduced().iter().any(|m| f.mentions(*m));
+    // A factor that the sum does not run over is applied after it.
+    let with: Vec<_> = factors.iter().filter(|f| f.mentions(r) && streams(f)).collect();
+    let selects = |e: &Expr| match e {
+        Expr::Binary(BinOp::Add, a, b) => **b == Expr::Var(r) && !a.mentions(r),
+        e => *e == Expr::Var(r),
+    };
     match with.as_slice() {
         [Expr::Read(t, idx)] => {
             c.tensor(*t).kind != TensorKind::Let
-                && idx.contains(&Expr::Var(r))
+                && idx.iter().any(selects)
                 && (factors.iter().filter(|f| !f.mentions(r)).any(streams) || idx.last() == Some(&Expr::Var(r)))
         }
         _ => false,

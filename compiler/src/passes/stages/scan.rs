@@ -12,7 +12,7 @@ use super::reads::{Placed, is_constant};
 use super::{Defs, plain_vars};
 use crate::cascade::{Cascade, Expr, Node, RankId, TensorId, TensorKind};
 use crate::diag::{Code, Refusal};
-use crate::stream::{Generation, generation};
+use crate::stream::{Generation, blocks, folds_block, generation, step_rank};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The recurrences that step together: an iterative rank and whether it runs backwards.
@@ -27,6 +27,13 @@ pub(super) struct Scans {
     pub(super) hidden: BTreeSet<TensorId>,
     /// Reductions that the scans read from memory: other stages store them.
     pub(super) needs: BTreeSet<TensorId>,
+}
+
+/// The scan that something is placed in.
+struct At<'a> {
+    family: Family,
+    /// The ranks of what it stores, without the one it steps through.
+    points: &'a [RankId],
 }
 
 /// A read of a state below some node.
@@ -110,10 +117,14 @@ impl<'a> Finder<'a> {
                 if self.is_settled(n, &uses) {
                     continue;
                 }
-                if uses.iter().any(|u| u.via.is_none()) {
+                // What reads a copy of a state may be settled once that is stored.
+                let is_copy = |t: &TensorId| self.local(*t).is_some_and(|m| self.is_copy_of_state(m));
+                let copies: Vec<TensorId> = uses.iter().filter_map(|u| u.via).filter(is_copy).collect();
+                if copies.is_empty() && uses.iter().any(|u| u.via.is_none()) {
                     return Err(vec![self.stray(n)]);
                 }
-                self.stored.extend(uses.iter().filter_map(|u| u.via));
+                let all = uses.iter().filter_map(|u| u.via);
+                self.stored.extend(all.filter(|t| copies.is_empty() || copies.contains(t)));
             }
             if self.stored.len() == before {
                 break;
@@ -148,8 +159,8 @@ impl<'a> Finder<'a> {
         let together = own && uses.iter().all(|u| u.family == first.family);
         let steps = uses.iter().all(|u| matches!(u.generation, Some(Generation::Before | Generation::After)));
         let last = uses.iter().all(|u| u.generation == Some(Generation::Last));
-        let has = n.out_ranks().contains(&first.family.0);
-        together && (steps && has && !n.reduced().contains(&first.family.0) || last && !has)
+        let has = step_rank(self.c(), first.family.0, n);
+        together && (steps && has.is_some_and(|r| !n.reduced().contains(&r)) || last && has.is_none())
     }
 
     fn uses_of(&self, n: &Node) -> Vec<Use> {
@@ -170,17 +181,24 @@ impl<'a> Finder<'a> {
         }
         let Some(n) = self.local(t) else { return };
         let at = out.len();
+        // A copy of a state is meant to be stored: what reads it need not step with the state.
+        let via = via.filter(|_| !self.is_copy_of_state(n)).or(Some(t));
         for (u, idx) in reads(n) {
-            self.uses(u, &idx, via.or(Some(t)), out);
+            self.uses(u, &idx, via, out);
         }
         let vars = plain_vars(n);
         for u in &mut out[at..] {
             let moves = u.generation != Some(Generation::Last);
-            let here = vars.iter().zip(idx).any(|(r, e)| *r == u.family.0 && *e == Expr::Var(*r));
+            let rank = step_rank(self.c(), u.family.0, n);
+            let here = vars.iter().zip(idx).any(|(r, e)| Some(*r) == rank && *e == Expr::Var(*r));
             if moves && !here {
                 u.generation = None;
             }
         }
+    }
+
+    fn is_copy_of_state(&self, n: &Node) -> bool {
+        n.reduce.is_none() && matches!(&n.body, Expr::Read(t, _) if self.states.contains_key(t))
     }
 
     /// The node of an intermediate that is evaluated where it is read.
@@ -210,41 +228,54 @@ impl<'a> Finder<'a> {
         let family = self.uses_of(n).first().map(|u| u.family);
         let Some(family) = family else { return Err(self.stray(n)) };
         let mut placed = Placed::default();
-        self.place(n, &mut placed);
+        let step = step_rank(self.c(), family.0, n);
+        let points: Vec<RankId> = n.out_ranks().into_iter().filter(|r| Some(*r) != step).collect();
+        self.place(n, &At { family, points: &points }, &mut placed);
         let is_let = self.c().tensor(*key).kind == TensorKind::Let;
         if is_let {
             placed.inlines.insert(*key);
         }
-        let outs: Vec<RankId> = n.out_ranks().into_iter().filter(|r| *r != family.0).collect();
-        let (grid, value): (Vec<_>, Vec<_>) = outs.into_iter().partition(|r| self.is_parallel(n, *r, &placed));
+        let (grid, value): (Vec<_>, Vec<_>) = points.into_iter().partition(|r| self.is_parallel(n, *r, &placed));
         let node = if is_let { copy_node(n, *key, *key) } else { (*n).clone() };
         let root = Root { key: *key, node, grid, value, candidates: vec![] };
         Ok(Group { roots: vec![root], placed, scan: Some(family) })
     }
 
     /// Places everything that a node reads, the states' own nodes included.
-    fn place(&self, n: &Node, out: &mut Placed) {
+    fn place(&self, n: &Node, at: &At<'_>, out: &mut Placed) {
         for t in n.exprs().flat_map(Expr::reads) {
             if self.states.contains_key(&t) {
                 if out.states.insert(t) {
-                    self.c().nodes.iter().filter(|n| n.out == t).for_each(|n| self.place(n, out));
+                    self.c().nodes.iter().filter(|n| n.out == t).for_each(|n| self.place(n, at, out));
                 }
             } else if self.stored.contains(&t) {
                 out.memory.insert(t);
             } else if let Some(m) = self.d.local(t) {
-                if self.is_far(m) {
+                if self.is_far(m, at) {
                     out.memory.insert(t);
                 } else if out.inlines.insert(t) {
-                    self.place(m, out);
+                    self.place(m, at, out);
                 }
             }
         }
     }
 
-    /// A reduction that no step should repeat: over a run-time extent, and independent of every state.
-    fn is_far(&self, n: &Node) -> bool {
-        let long = n.reduced().iter().any(|r| !is_constant(self.c(), *r));
-        is_populate(n) || (long && !self.reaches(n.out))
+    /// A reduction that no step should repeat: independent of every state, and over a run-time extent; or, in a scan over
+    /// blocks, the same at several points of the stage.
+    fn is_far(&self, n: &Node, at: &At<'_>) -> bool {
+        if is_populate(n) {
+            return true;
+        }
+        if n.reduce.is_none() || self.reaches(n.out) {
+            return false;
+        }
+        let (c, left) = (self.c(), n.out_ranks());
+        let long = n.reduced().iter().any(|r| !is_constant(c, *r));
+        match blocks(c, at.family.0) {
+            Some((t, size)) if folds_block(n, t, size, at.family.0) => false,
+            Some(_) => long || !at.points.iter().all(|r| left.contains(r)),
+            None => long,
+        }
     }
 
     /// True if the points of `r` are independent: whatever depends on a state and has `r` is read at the same `r`.

@@ -6,7 +6,7 @@
 use super::lower::Deps;
 use super::scope::Tiler;
 use super::{Env, Res};
-use crate::cascade::{Expr as L1, Extent, RankId};
+use crate::cascade::{Expr as L1, Extent, RankId, TensorKind};
 use crate::tile::{AxisId, BufId, BufType, Expr, Stmt, Tile};
 use crate::types::{BinOp, DType, RedOp, UnOp};
 
@@ -163,6 +163,7 @@ impl Tiler<'_> {
         let lane = self.out.buf(l.dst).axes.iter().copied().find(|a| self.out.axis(*a).lane);
         let rows: Vec<AxisId> = self.out.buf(l.dst).axes.iter().copied().filter(|a| Some(*a) != lane).collect();
         let Some(mut s) = self.split(l, k, lane) else { return Ok(false) };
+        self.lighten(&mut s, k);
         let (mut a_conds, mut b_conds) = (vec![], vec![]);
         for c in &l.conds {
             let axes = self.out.tile_axes(c);
@@ -192,6 +193,16 @@ impl Tiler<'_> {
             self.guarded(l, k, a, b, s.outer)?;
         }
         Ok(true)
+    }
+
+    /// What varies along k alone goes to the operand that is written anyway, if the other one can stay in memory then.
+    fn lighten(&self, s: &mut Split, k: AxisId) {
+        let along = |e: &Expr| self.out.tile_axes(e) == [k];
+        let (along, rest): (Vec<Expr>, Vec<Expr>) = s.a.iter().cloned().partition(along);
+        if !along.is_empty() && !rest.is_empty() && !s.b.is_empty() && self.is_plain(&multiply(&rest)) {
+            s.a = rest;
+            s.b.extend(along);
+        }
     }
 
     /// Under a mask nothing but numbers stays outside: of a row that sees nothing, the sum is 0 whatever its factor.
@@ -257,7 +268,9 @@ impl Tiler<'_> {
 
     /// What products read columns from: f32 in memory at plain indices where that will do, or a packed tile.
     fn left_operand(&mut self, factors: &[Expr], conds: &[Expr], k: AxisId, rows: &[AxisId]) -> Expr {
-        let value = self.masked(multiply(factors), conds, Expr::Float(0.0));
+        let value = multiply(factors);
+        let open: Vec<Expr> = conds.iter().filter(|c| !self.is_zero_unless(&value, c)).cloned().collect();
+        let value = self.masked(value, &open, Expr::Float(0.0));
         if matches!(value, Expr::Local(_)) || (self.is_plain(&value) && !self.caps.in_place()) {
             return value;
         }
@@ -267,12 +280,22 @@ impl Tiler<'_> {
         Expr::Local(self.materialise(&name, value, &axes))
     }
 
+    /// True for an element of an intermediate in memory that is 0 where the predicate does not hold, because it is absent
+    /// there.
+    fn is_zero_unless(&mut self, e: &Expr, cond: &Expr) -> bool {
+        let Expr::Global(t, idx) = e else { return false };
+        let Some(n) = self.s.cascade.def(*t).filter(|_| self.s.cascade.tensor(*t).kind == TensorKind::Let) else {
+            return false;
+        };
+        let env = super::lower::bind(n, idx);
+        n.dom.iter().any(|d| self.lower(d, &env).is_ok_and(|d| d == *cond))
+    }
+
     fn is_plain(&self, e: &Expr) -> bool {
         match e {
             Expr::Local(_) => true,
             Expr::Global(t, idx) => {
-                self.s.cascade.tensor(*t).dtype == DType::F32
-                    && idx.iter().all(|i| matches!(i, Expr::Coord(_)) || self.out.is_uniform(i))
+                self.s.cascade.tensor(*t).dtype == DType::F32 && idx.iter().all(|i| self.out.is_plain_index(i))
             }
             _ => false,
         }

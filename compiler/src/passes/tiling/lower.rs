@@ -1,10 +1,11 @@
 //! Expressions of the cascade at a point → tile expressions; what is inline is evaluated into tiles first.
 
+use super::fold::Fold;
 use super::scope::{Key, State, Tiler};
 use super::{Env, Res};
-use crate::cascade::{Expr as L1, Extent, Node, OutIdx, TensorId};
+use crate::cascade::{Expr as L1, Extent, Node, OutIdx, RankId, TensorId};
 use crate::stream::Place;
-use crate::tile::{AxisId, BufType, Expr, Tile};
+use crate::tile::{AxisId, BufId, BufType, Expr, Tile};
 use crate::types::{BinOp, RedOp, UnOp, ValueType};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -62,8 +63,8 @@ impl Tiler<'_> {
             L1::Unary(op, a) => simplify_unary(*op, self.lower(a, env)?),
             L1::Cast(ty, a) => Expr::Cast(*ty, Box::new(self.lower(a, env)?)),
             L1::Binary(op, a, b) => {
-                let a = self.lower(a, env)?;
-                simplify_binary(*op, a, self.lower(b, env)?)
+                let (a, b) = (self.lower(a, env)?, self.lower(b, env)?);
+                self.in_block(*op, &a, &b).unwrap_or_else(|| simplify_binary(*op, a, b))
             }
             L1::Select(c, a, b) => match self.lower(c, env)? {
                 Expr::Bool(true) => self.lower(a, env)?,
@@ -142,25 +143,34 @@ impl Tiler<'_> {
             RedOp::ArgMax | RedOp::TopK => BufType::I32,
             _ => BufType::of(self.s.cascade.value_type(&n.body)),
         };
+        let block = self.folded_block(n);
+        d.level = block.map_or(0, |b| self.axis_level[b.index()]).max(d.level);
         let name = self.s.cascade.tensor(n.out).name.to_lowercase();
         let axes: Vec<AxisId> = d.axes.iter().copied().collect();
         let dst = self.new_buf(&name, ty, &axes, d.level);
         let saved = std::mem::replace(&mut self.origin, n.origin.clone());
-        self.at_level(d.level, |t| {
-            let over = red.over.clone();
-            match red.op {
-                RedOp::ArgMax | RedOp::TopK => t.pick(dst, n, &n.fold, env),
-                _ => t.fold(
-                    &super::fold::Fold { dst, op: red.op, body: &n.body, conds: &n.fold, masks: &[], stream: &[] },
-                    &over,
-                    env,
-                    true,
-                ),
+        self.at_level(d.level, |t| match (red.op, block) {
+            (RedOp::ArgMax | RedOp::TopK, _) => t.pick(dst, n, &n.fold, env),
+            (op, None) => {
+                let f = Fold { dst, op, body: &n.body, conds: &n.fold, masks: &[], stream: &[] };
+                t.fold(&f, &red.over, env, true)
             }
+            (op, Some(axis)) => t.fold_block_of(dst, op, n, axis, env),
         })?;
         self.origin = saved;
         self.remember(d.level, key, dst);
         Ok(Expr::Local(dst))
+    }
+
+    /// Folds the open block: its points are in scope, and it has no others.
+    fn fold_block_of(&mut self, dst: BufId, op: RedOp, n: &Node, axis: AxisId, env: &Env) -> Res<()> {
+        let rank = self.out.axis(axis).rank;
+        let mut env = env.clone();
+        env.insert(rank, Expr::Coord(axis));
+        let rest: Vec<RankId> = n.reduced().iter().copied().filter(|r| *r != rank).collect();
+        let conds: Vec<L1> = n.fold.iter().filter(|e| !self.is_block_cond(e)).cloned().collect();
+        let f = Fold { dst, op, body: &n.body, conds: &conds, masks: &[], stream: &[axis] };
+        self.fold(&f, &rest, &env, true)
     }
 
     fn reads_state(&self, n: &Node) -> bool {
@@ -226,6 +236,9 @@ impl Tiler<'_> {
                 let mut d = Deps::default();
                 for e in std::iter::once(&n.body).chain(n.fold.iter().filter(|_| n.reduce.is_some())) {
                     self.visit_deps(e, &inner, &mut d, nested);
+                }
+                if let Some(b) = self.folded_block(n) {
+                    d.level = d.level.max(self.axis_level[b.index()]);
                 }
                 if n.reduce.is_some() {
                     nested(&d);

@@ -84,6 +84,9 @@ impl Tiler<'_> {
     /// Lower and upper bound of an index over all points of its axes, in terms of extents.
     fn bounds(&self, e: &Expr) -> (Option<Lin>, Option<Lin>) {
         match e {
+            e if self.block_position(e).is_some() => {
+                (Some(Lin::int(0)), self.block_position(e).map(|n| Lin::int(n - 1)))
+            }
             Expr::Coord(a) => (Some(Lin::int(0)), self.axis_extent(*a).plus(-1)),
             Expr::Int(_) | Expr::Extent(_) => (Some(self.canon(e)), Some(self.canon(e))),
             Expr::Unary(UnOp::Neg, a) => {

@@ -4,6 +4,7 @@
 //! tensor, or a refusal that names the statement.
 
 mod axes;
+mod block;
 mod finite;
 mod fold;
 mod generic;
@@ -123,6 +124,7 @@ fn stage(s: &Stream, caps: &Caps, st: &Stage) -> Res<(TileStage, Vec<crate::casc
         buf_level: vec![],
         states: BTreeMap::new(),
         held: BTreeMap::new(),
+        block: None,
         stand_in: BTreeMap::new(),
         shared: vec![],
         hidden: vec![],
@@ -207,7 +209,7 @@ impl Tiler<'_> {
         } else if t.dtype.value_type() != ty {
             return Err(Refusal::new(Code::UNSUPPORTED, &n.origin, format!("{} stores another type", t.name)));
         }
-        if t.kind != TensorKind::Let && !n.dom.is_empty() {
+        if !n.dom.is_empty() {
             let empty = match t.dtype {
                 DType::Bool => Expr::Bool(t.empty != 0.0),
                 d if d.is_int() => Expr::Int(t.empty as i64),

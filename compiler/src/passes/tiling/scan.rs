@@ -38,9 +38,11 @@ impl Tiler<'_> {
         }
         let axis = self.new_axis(scan.rank, Tile::One, false);
         self.open(axis);
-        self.set_carry_level(scan, self.level());
         let mut env = grid.clone();
-        env.insert(scan.rank, self.step_coord(scan, axis));
+        let step = self.step_coord(scan, axis);
+        env.insert(scan.rank, step.clone());
+        self.open_block(scan.rank, step, &mut env);
+        self.set_carry_level(scan, self.level());
         for n in &early {
             self.store_in(*n, &env)?;
         }
@@ -56,6 +58,7 @@ impl Tiler<'_> {
                 self.emit(Stmt::Map { dst: h.before, op: None, value: Expr::Local(h.after) });
             }
         }
+        self.close_block();
         let body = self.close();
         self.set_carry_level(scan, 0);
         self.emit(Stmt::For { axis, lo: Expr::Int(0), hi: self.extent(scan.rank), body });

@@ -38,6 +38,18 @@ pub(super) struct State {
     pub(super) axes: Vec<AxisId>,
 }
 
+/// A block of a rank that a step of a scan covers.
+#[derive(Clone)]
+pub(super) struct Block {
+    /// Its axis, open while the step is written.
+    pub(super) axis: AxisId,
+    /// The rank of the scan.
+    pub(super) scan: RankId,
+    pub(super) size: i64,
+    /// The number of the block.
+    pub(super) at: Expr,
+}
+
 /// Lowers one stage.
 pub(super) struct Tiler<'a> {
     pub(super) s: &'a Stream,
@@ -51,6 +63,8 @@ pub(super) struct Tiler<'a> {
     pub(super) states: BTreeMap<TensorId, State>,
     /// States of a scan.
     pub(super) held: BTreeMap<TensorId, Held>,
+    /// The block of the running scan's step.
+    pub(super) block: Option<Block>,
     /// Tiles read instead of a state: its old value, or one that is safe to subtract.
     pub(super) stand_in: BTreeMap<TensorId, BufId>,
     /// Subexpressions that several accumulators evaluate.
