@@ -246,7 +246,7 @@ pub enum Inst {
         tensor: usize,
         /// Element offset, I64.
         offset: Val,
-        /// F32, I64 or B.
+        /// F32, I64 or B; or VF, which fills `lanes` consecutive elements of an f32 tensor.
         value: Val,
     },
     /// Stores a slot of `ints` (`prepare` only).

@@ -110,6 +110,13 @@ impl Machine<'_> {
                 other => return Err(format!("branch on {other:?}")),
             },
             Inst::StoreLocal { offset, value } => self.store_local(f.int(*offset)?, f.get(*value)?)?,
+            Inst::StoreGlobal { tensor, offset, value } if matches!(f.get(*value)?, Value::VF(_)) => {
+                let Value::VF(row) = f.get(*value)? else { return Err("a row is no vector".to_string()) };
+                for (x, i) in row.into_iter().take(self.lanes).zip(0..) {
+                    let at = self.global(*tensor, f.int(*offset)? + i)?;
+                    self.memory.tensors[*tensor][at] = f64::from(x);
+                }
+            }
             Inst::StoreGlobal { tensor, offset, value } => {
                 let x = match f.get(*value)? {
                     Value::F(x) => f64::from(x),

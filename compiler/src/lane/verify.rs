@@ -135,7 +135,9 @@ impl Checker<'_> {
             }
             Inst::StoreGlobal { tensor, offset, value } => {
                 self.read(*offset, &[Ty::I64]);
-                self.read(*value, &[Ty::F32, Ty::I64, Ty::B]);
+                self.read(*value, &[Ty::F32, Ty::I64, Ty::B, Ty::VF]);
+                let row = self.func.ty(*value) == Ty::VF;
+                self.need(!row || self.tensors.get(*tensor) == Some(&DType::F32), "a row is stored to another type");
                 self.need(*tensor < self.tensors.len(), "a store names no tensor");
                 self.need(!self.prepare, "prepare stores to a tensor");
             }

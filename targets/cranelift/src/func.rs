@@ -109,6 +109,10 @@ impl Emit<'_, '_> {
             Inst::StoreGlobal { tensor, offset, value } => {
                 let (ty, v) = (self.func.ty(*value), self.val(*value)?);
                 let (addr, disp) = self.global(*tensor, *offset)?;
+                if ty == Ty::VF {
+                    self.b.ins().store(MEMORY, v, addr, disp);
+                    return Ok(());
+                }
                 convert::store(self, self.kernel.tensors[*tensor].dtype, (ty, v), addr, disp);
             }
             Inst::StoreInt { slot, value } => {

@@ -213,6 +213,11 @@ impl Emit<'_> {
             Inst::StoreGlobal { tensor, offset, value } => {
                 let t = &self.kernel.tensors[*tensor];
                 let (access, base) = (access(self.kernel, t)?, base(*tensor, t));
+                if self.func.ty(*value) == Ty::VF {
+                    let (offset, value) = (self.v(*offset), self.v(*value));
+                    self.line(depth, format_args!("store_global({base}, {offset}, {value});"));
+                    return Ok(());
+                }
                 let value = self.stored(t.dtype, *value);
                 let offset = self.v(*offset);
                 self.line(depth, format_args!("write_{access}({base}, {offset}, {value});"));

@@ -18,7 +18,10 @@ impl Lower<'_> {
             return Ok(v.clone());
         }
         if self.needs_row(e) {
-            return self.row(e);
+            return match e {
+                Expr::Global(t, idx) if self.rows_in_order => self.load_vectors(*t, idx),
+                e => self.row(e),
+            };
         }
         Ok(match e {
             Expr::Int(v) => Lanes::Uniform(self.fb.int(*v)),

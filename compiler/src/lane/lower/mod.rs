@@ -11,6 +11,7 @@ mod contract;
 mod expr;
 mod layout;
 mod prepare;
+mod rows;
 mod stmt;
 mod stream;
 
@@ -131,6 +132,8 @@ pub(super) struct Lower<'a> {
     written: Option<BufId>,
     /// Values that were computed before the loops of the current statement.
     memo: Vec<(Expr, Lanes)>,
+    /// Rows of tensors are read as vectors: the launch has them in order.
+    rows_in_order: bool,
 }
 
 impl<'a> Lower<'a> {
@@ -153,6 +156,7 @@ impl<'a> Lower<'a> {
             temp,
             written: None,
             memo: vec![],
+            rows_in_order: false,
         }
     }
 

@@ -73,17 +73,20 @@ impl Lower<'_> {
         self.note_buf(dst, "map");
         self.begin(Some(dst));
         let axes = self.loop_axes(self.buf_axes(dst))?;
-        if let Some(lane) = self.lane
-            && self.has_lanes(dst)
-        {
-            if self.is_pack(value, &axes) {
-                return self.pack(lane, dst, op, value, &axes);
-            }
-            self.hoist_rows(value, &axes)?;
-        }
-        self.nest(&axes, &mut |s| {
+        let mut each = |s: &mut Self| {
             let v = s.eval(value)?;
             s.assign(dst, op, v)
+        };
+        let Some(lane) = self.lane.filter(|_| self.has_lanes(dst)) else { return self.nest(&axes, &mut each) };
+        self.by_rows(value, None, &mut |s| s.nest(&axes, &mut each), &mut |s| {
+            if s.is_pack(value, &axes) {
+                return s.pack(lane, dst, op, value, &axes);
+            }
+            s.hoist_rows(value, &axes)?;
+            s.nest(&axes, &mut |s| {
+                let v = s.eval(value)?;
+                s.assign(dst, op, v)
+            })
         })
     }
 
@@ -289,11 +292,32 @@ impl Lower<'_> {
         let Some(lane) = lane else {
             return self.nest(&inner, &mut |s| s.store_element(tensor, idx, value));
         };
-        if worth_vectors(value) {
-            self.hoist_rows(value, &inner)?;
-            return self.nest(&inner, &mut |s| s.store_vectors(tensor, idx, lane, value));
+        let contiguous = idx.last() == Some(&Expr::Coord(lane));
+        if !contiguous || !self.is_float_row(value) {
+            return self.store_rows(tensor, idx, lane, &inner, value);
         }
-        let mut order = inner;
+        self.by_rows(
+            value,
+            Some((tensor, idx)),
+            &mut |s| s.nest(&inner, &mut |s| s.store_in_order(tensor, idx, value)),
+            &mut |s| s.store_rows(tensor, idx, lane, &inner, value),
+        )
+    }
+
+    /// Stores rows of any shape.
+    fn store_rows(
+        &mut self,
+        tensor: TensorId,
+        idx: &[Expr],
+        lane: AxisId,
+        inner: &[AxisId],
+        value: &Expr,
+    ) -> Result<(), Refusal> {
+        if worth_vectors(value) {
+            self.hoist_rows(value, inner)?;
+            return self.nest(inner, &mut |s| s.store_vectors(tensor, idx, lane, value));
+        }
+        let mut order = inner.to_vec();
         let contiguous = idx.last() == Some(&Expr::Coord(lane));
         order.insert(if contiguous { order.len() } else { 0 }, lane);
         self.nest(&order, &mut |s| s.store_element(tensor, idx, value))

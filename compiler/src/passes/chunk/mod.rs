@@ -13,6 +13,8 @@
 //! Assumes a verified cascade; guarantees that states which were chunked step along a rank of ⌈T / C⌉ generations.
 
 mod form;
+#[cfg(test)]
+mod tests;
 
 use super::stages::ranks_of;
 use super::terms::Mono;

@@ -125,6 +125,8 @@ ops! {
     fn load_i(scratch: *const u8, offset: i64) -> VI { bits(load(scratch, offset)) }
     /// From scratch, at a byte offset; any nonzero word is true.
     fn load_b(scratch: *const u8, offset: i64) -> VB { ne_i(load_i(scratch, offset), _mm256_setzero_si256()) }
+    /// To a tensor, at an element offset.
+    fn store_global(base: *mut u8, offset: i64, a: VF) -> () { _mm256_storeu_ps(base.cast::<f32>().offset(offset as isize), a) }
     /// To scratch, at a byte offset.
     fn store(scratch: *mut u8, offset: i64, a: VF) -> () { _mm256_storeu_ps(scratch.offset(offset as isize).cast(), a) }
     /// To scratch, at a byte offset.

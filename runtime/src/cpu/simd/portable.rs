@@ -156,6 +156,8 @@ plain! {
     fn load_i(scratch: *const u8, offset: i64) -> VI { VI(scratch.offset(offset as isize).cast::<[i32; LANES]>().read_unaligned()) }
     /// From scratch, at a byte offset; any nonzero word is true.
     fn load_b(scratch: *const u8, offset: i64) -> VB { ne_i(load_i(scratch, offset), splat_i(0)) }
+    /// To a tensor, at an element offset.
+    fn store_global(base: *mut u8, offset: i64, a: VF) -> () { base.cast::<f32>().offset(offset as isize).cast::<[f32; LANES]>().write_unaligned(a.0) }
     /// To scratch, at a byte offset.
     fn store(scratch: *mut u8, offset: i64, a: VF) -> () { scratch.offset(offset as isize).cast::<[f32; LANES]>().write_unaligned(a.0) }
     /// To scratch, at a byte offset.

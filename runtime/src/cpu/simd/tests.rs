@@ -94,6 +94,10 @@ macro_rules! agrees {
                 assert_eq!(f(from_bits(bits(b))), y);
                 let wide: Vec<f32> = (0..N + 3).map(|k| k as f32).collect();
                 assert_eq!(f(load_global(wide.as_ptr().cast(), 3)), std::array::from_fn(|k| (k + 3) as f32));
+                let mut row = vec![0.0; N + 3];
+                store_global(row.as_mut_ptr().cast(), 3, load_global(wide.as_ptr().cast(), 3));
+                assert_eq!(row[..3], [0.0; 3]);
+                assert_eq!(row[3..], wide[3..]);
             }
         }
     };
