@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! # pass: inline, defer          names of passes; `rewrites` are all of L1, `stream` are all up to L2, `tiles` those
-//!                                that give L3, `pipeline` is the whole list; `split_kv M = 2;` and `chunk T = 3;` before them cut a rank
+//!                                that give L3, `pipeline` is the list for CPUs; `split_kv M = 2;` and `chunk T = 3;` before them cut a rank
 //! cascade NAME                   the program; its first word tells the level
 //! ..
 //! # expect:                      everything below is written by EINATTN_BLESS=1
@@ -113,7 +113,7 @@ fn passes_of(line: &str) -> Result<Vec<&'static Pass>, Failed> {
             None if name == "rewrites" => list.extend(PIPELINE.iter().filter(|p| matches!(p.run, Run::Cascade(_)))),
             None if name == "stream" => list.extend(PIPELINE.iter().filter(|p| p.run.gives() <= Level::Stream)),
             None if name == "tiles" => list.extend(PIPELINE.iter().filter(|p| p.run.gives() == Level::Tile)),
-            None if name == "pipeline" => list.extend(PIPELINE),
+            None if name == "pipeline" => list.extend(PIPELINE.iter().filter(|p| p.run.gives() <= Level::Lane)),
             None => return Err(format!("there is no pass `{name}`").into()),
         }
     }
