@@ -181,7 +181,7 @@ impl<'a> Chunker<'a> {
         let here = Expr::bin(BinOp::Eq, self.chunk_of(Expr::Var(t)), n);
         let ranks = [self.f.own.clone(), vec![self.n]].concat();
         for m in self.f.source.clone() {
-            let added = self.product(Span::After).into_iter().fold(m.expr(), |e, w| mul(e, w));
+            let added = self.product(Span::After).into_iter().fold(m.expr(), mul);
             let sum = self.sum("gain", &ranks, t, added, vec![here.clone()], vec![]);
             body = add(body, sum);
         }
