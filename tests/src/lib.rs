@@ -2,6 +2,8 @@
 
 pub mod compiled;
 pub mod generator;
+#[cfg(feature = "cuda")]
+pub mod gpu;
 pub mod launch;
 pub mod oracle;
 pub mod safety;

@@ -72,7 +72,7 @@ impl CpuTarget for Cranelift {
 }
 
 /// Refusals in one line, each with its code.
-pub(super) fn text(refusals: &[Refusal]) -> String {
+pub fn text(refusals: &[Refusal]) -> String {
     let notes = |notes: &[String]| if notes.is_empty() { String::new() } else { format!(" ({})", notes.join("; ")) };
     let one = |r: &Refusal| format!("[{}] {}{}", r.code.0, r.message, notes(&r.notes));
     refusals.iter().map(one).collect::<Vec<_>>().join("; ")

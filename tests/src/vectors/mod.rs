@@ -13,11 +13,11 @@ mod load;
 mod report;
 
 pub use case::{Case, Plan, library_kernel, suite};
-pub use cpu::{CpuTarget, Cranelift, MacroMade, NoCode};
+pub use cpu::{CpuTarget, Cranelift, MacroMade, NoCode, text as refusals_text};
 pub use instances::{kernels_source, narrow};
 pub use judge::{Verdict, compare, interpreter_bound, naive_bound};
 pub use load::{folder, read_tensors};
-pub use report::{Outcome, Report, run};
+pub use report::{Outcome, Report, judge, run};
 
 use einattn_compiler::cascade::Cascade;
 use einattn_compiler::interp::{Tensors, run_cascade};

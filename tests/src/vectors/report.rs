@@ -1,7 +1,7 @@
 //! Runs vectors on targets and prints the table `vector × target`.
 
 use super::case::{Case, Plan};
-use super::judge::compare;
+use super::judge::{compare, naive_bound};
 use super::{Answer, Launch, Target};
 use einattn_compiler::interp::Tensors;
 use std::fmt;
@@ -99,17 +99,25 @@ fn outcomes(case: &Case, targets: &[&dyn Target], dtype: &str) -> Vec<Outcome> {
 }
 
 fn outcome(case: &Case, launch: &Launch, tensors: &Tensors, target: &dyn Target, dtype: &str) -> Outcome {
-    let got = match target.run(launch) {
-        Answer::Ran(got) => got,
-        Answer::Refused(why) => return Outcome::Refused(why),
-        Answer::Broken(why) => return Outcome::Failed(why),
-    };
+    match target.run(launch) {
+        Answer::Ran(got) => judge_under(case, tensors, &got, dtype, |naive| target.bound(naive)),
+        Answer::Refused(why) => Outcome::Refused(why),
+        Answer::Broken(why) => Outcome::Failed(why),
+    }
+}
+
+/// What the outputs of a compiled target are worth.
+pub fn judge(case: &Case, tensors: &Tensors, got: &Tensors, dtype: &str) -> Outcome {
+    judge_under(case, tensors, got, dtype, naive_bound)
+}
+
+fn judge_under(case: &Case, tensors: &Tensors, got: &Tensors, dtype: &str, bound: impl Fn(f64) -> f64) -> Outcome {
     let mut worst = 0f64;
     for (key, reference) in tensors {
         let Some(name) = key.strip_prefix("out.") else { continue };
         let Some(value) = got.get(name) else { return Outcome::Failed(format!("output `{name}` is missing")) };
         let verdict = compare(value, reference);
-        let bound = target.bound(case.naive(dtype, name));
+        let bound = bound(case.naive(dtype, name));
         if !verdict.accepted(bound) {
             let why = verdict.defect.unwrap_or_else(|| format!("{:.2e} > {bound:.2e}", verdict.rel));
             return Outcome::Failed(format!("`{name}`: {why}"));
