@@ -79,6 +79,20 @@ pub enum Error {
         /// Bytes asked for.
         bytes: u128,
     },
+    /// The device has less of something than the launch needs.
+    Limit {
+        /// What.
+        what: String,
+        /// Needed amount.
+        needed: u128,
+        /// Available amount.
+        available: u128,
+    },
+    /// A buffer cannot be bound by kernels: it was made without the usage `STORAGE`.
+    Buffer {
+        /// Tensor.
+        tensor: String,
+    },
     /// The thread pool could not be started.
     Threads {
         /// Reason.
@@ -162,6 +176,8 @@ impl fmt::Display for Error {
                 write!(f, "`{kernel}` has no specialisation for these extents; it was compiled for {members}")
             }
             Error::OutOfMemory { bytes } => write!(f, "{bytes} bytes of workspace could not be allocated"),
+            Error::Limit { what, needed, available } => write!(f, "{what}: {needed} needed, {available} available"),
+            Error::Buffer { tensor } => write!(f, "the buffer of `{tensor}` was made without the usage STORAGE"),
             Error::Threads { reason } => write!(f, "the thread pool could not be started: {reason}"),
             Error::Processor { compiled } => {
                 write!(f, "the kernel was compiled for {compiled} only, which this processor does not have")

@@ -51,6 +51,8 @@ mod tensor;
 pub mod cpu;
 #[cfg(feature = "cuda")]
 pub mod cuda;
+#[cfg(feature = "wgpu")]
+pub mod wgpu;
 
 pub use einattn_macros::{attn, attn_file, attn_lib};
 pub use element::{DType, Element};

@@ -1,6 +1,6 @@
 //! From arguments to integers: extents, shape and bounds checks. Nothing is written here.
 
-use crate::signature::{RankSource, Signature};
+use crate::signature::{RankSource, Role, Signature};
 use crate::{DType, Error};
 
 /// An argument as far as the checks see it.
@@ -94,6 +94,10 @@ pub(crate) fn check(
 
 /// Dtypes, numbers of dimensions, bounds of the slices, overlaps of outputs.
 fn check_arguments(s: &Signature<'_>, args: &[View<'_>]) -> Result<(), Error> {
+    let callers = s.tensors.iter().filter(|t| !matches!(t.role, Role::Table(_) | Role::Workspace)).count();
+    if callers != args.len() {
+        return Err(Error::Arguments { expected: callers, found: args.len() });
+    }
     for (desc, arg) in s.tensors.iter().zip(args) {
         let tensor = || desc.name.to_string();
         if desc.dims.len() != arg.shape.len() {

@@ -115,6 +115,12 @@ impl Signature<'_> {
         self.assert_slot(self.asserts.len())
     }
 
+    /// True if the dimension that a stride (counted from the first one) belongs to has at most one element.
+    #[cfg(feature = "wgpu")]
+    pub(crate) fn single(&self, ints: &[i64], stride: usize) -> bool {
+        ints[self.dim_slot(0, 0) + stride] <= 1
+    }
+
     /// Bytes of a workspace tensor of these integers, its elements of `size` bytes.
     pub(crate) fn workspace_bytes(&self, ints: &[i64], tensor: usize, size: usize) -> u128 {
         let dims = self.tensors[tensor].dims.len();

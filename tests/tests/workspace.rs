@@ -42,10 +42,14 @@ fn ours(metadata: &Value) -> Vec<&Value> {
 fn allowed(name: &str) -> Option<&'static [&'static str]> {
     Some(match name {
         "einattn-compiler" => &[],
-        "einattn-target-rust" | "einattn-target-cranelift" => &["einattn-compiler"],
+        "einattn-target-rust" | "einattn-target-cranelift" | "einattn-target-ptx" | "einattn-target-wgsl" => {
+            &["einattn-compiler"]
+        }
         "einattn-macros" => &["einattn-compiler", "einattn-target-rust"],
         "einattn" => &["einattn-macros"],
-        "attnc" => &["einattn-compiler", "einattn-target-rust", "einattn-target-cranelift", "einattn"],
+        "attnc" => {
+            &["einattn-compiler", "einattn-target-rust", "einattn-target-cranelift", "einattn-target-wgsl", "einattn"]
+        }
         "einattn-tests" => return None,
         other => panic!("`{other}` is not in the dependency rule"),
     })

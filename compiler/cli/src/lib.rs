@@ -18,6 +18,8 @@ mod render;
 mod run;
 mod settings;
 mod source;
+#[cfg(feature = "wgpu")]
+pub mod wgpu;
 
 use clap::{Parser, Subcommand};
 use std::ffi::OsString;

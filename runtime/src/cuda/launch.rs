@@ -145,7 +145,6 @@ impl<'k> Program<'k> {
         let (member, signature, scalars) = {
             let fits = |(i, m): &(usize, &'k Member<'k>)| {
                 let signature = m.signature();
-                number_of_arguments(&signature, launch.args.len())?;
                 let scalars = check(&signature, &given, |ints, floats| prepare(m, ints, floats))?;
                 Ok((*i, signature, scalars))
             };
@@ -228,12 +227,6 @@ fn prepare(member: &Member<'_>, ints: &mut [i64], floats: &[f32]) {
     let null = std::ptr::null_mut();
     // SAFETY: `prepare` reads and writes `ints` alone, which has every slot of the layout.
     unsafe { (member.prepare)(std::ptr::null(), ints.as_mut_ptr(), floats.as_ptr(), null, 0, 0) };
-}
-
-fn number_of_arguments(signature: &Signature<'_>, found: usize) -> Result<(), Error> {
-    let callers = |t: &&super::TensorDesc<'_>| matches!(t.role, Role::In | Role::Out | Role::InOut);
-    let expected = signature.tensors.iter().filter(callers).count();
-    if expected == found { Ok(()) } else { Err(Error::Arguments { expected, found }) }
 }
 
 /// Coordinates are 32-bit integers on the device; strides may be longer.

@@ -7,6 +7,8 @@
 
 mod case;
 mod cpu;
+#[cfg(feature = "wgpu")]
+mod gpu;
 mod instances;
 mod judge;
 mod load;
@@ -14,6 +16,8 @@ mod report;
 
 pub use case::{Case, Plan, library_kernel, suite};
 pub use cpu::{CpuTarget, Cranelift, MacroMade, NoCode, text as refusals_text};
+#[cfg(feature = "wgpu")]
+pub use gpu::Wgpu;
 pub use instances::{kernels_source, narrow};
 pub use judge::{Verdict, compare, interpreter_bound, naive_bound};
 pub use load::{folder, read_tensors};
