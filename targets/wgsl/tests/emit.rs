@@ -3,6 +3,7 @@
 mod validate;
 
 use einattn_compiler::lane::{self, IntLayout, LaneCmp, MemRole, MemTensor, RankSource};
+use einattn_compiler::math::Math;
 use einattn_compiler::simt::{Builder, Elem, Inst, Op, Place, SimtBin, SimtKernel, SimtUn, Space, Ty, Val, verify};
 use einattn_compiler::types::DType;
 use einattn_target_wgsl::{Module, emit, manifest};
@@ -79,21 +80,21 @@ fn every_operation_validates() {
         let mut x = b.load(Ty::F32, Place::Global(0, at));
         let mut i = b.op(Op::FloatToInt(x));
         for op in [SimtUn::Neg, SimtUn::Abs, SimtUn::Popcount, SimtUn::Ilog2] {
-            i = b.un(op, i);
+            i = b.op(Op::Un(op, i));
         }
         let ops = [SimtBin::Add, SimtBin::Sub, SimtBin::Mul, SimtBin::Min, SimtBin::Max, SimtBin::FloorDiv];
         for op in ops.into_iter().chain([SimtBin::Mod, SimtBin::And, SimtBin::Or, SimtBin::Xor]) {
-            i = b.bin(op, i, thread);
+            i = b.op(Op::Bin(op, i, thread));
         }
         let (left, right) = (b.op(Op::Shl(i, 3)), b.op(Op::Shr(i, 31)));
         let i = b.add(left, right);
         use SimtUn::{Abs, Ceil, Exp2, Floor, Log2, Neg, Round, Sqrt};
         for op in [Neg, Abs, Sqrt, Floor, Ceil, Round, Exp2, Log2] {
-            x = b.un(op, x);
+            x = b.op(Op::Un(op, x));
         }
         let y = b.op(Op::IntToFloat(i));
         for op in [SimtBin::Add, SimtBin::Sub, SimtBin::Mul, SimtBin::Div, SimtBin::Min, SimtBin::Max] {
-            x = b.bin(op, x, y);
+            x = b.op(Op::Bin(op, x, y));
         }
         let bits = b.op(Op::FloatBits(x));
         let y = b.op(Op::BitsFloat(bits));
@@ -104,9 +105,9 @@ fn every_operation_validates() {
         let (a, w) = (b.op(Op::FloatArg(0)), b.op(Op::Int(1)));
         let near = b.cmp(LaneCmp::Ge, i, w);
         let less = b.cmp(LaneCmp::Lt, x, a);
-        let far = b.un(SimtUn::Not, near);
-        let both = b.bin(SimtBin::And, far, less);
-        let any = b.bin(SimtBin::Or, both, less);
+        let far = b.op(Op::Un(SimtUn::Not, near));
+        let both = b.op(Op::Bin(SimtBin::And, far, less));
+        let any = b.op(Op::Bin(SimtBin::Or, both, less));
         let (infinite, none) = (b.float(f32::NEG_INFINITY), b.float(f32::NAN));
         let y = b.select(both, infinite, none);
         let x = b.select(any, x, y);

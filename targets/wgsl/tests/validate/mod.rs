@@ -7,7 +7,7 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 
 /// What is wrong with a module.
-pub fn problems(text: &str) -> Vec<String> {
+pub(crate) fn problems(text: &str) -> Vec<String> {
     let module = match naga::front::wgsl::parse_str(text) {
         Ok(m) => m,
         Err(e) => return vec![e.emit_to_string(text)],
