@@ -4,8 +4,8 @@ use einattn_compiler::cascade::{Cascade, parse, print, verify};
 use einattn_compiler::driver::{Options, check_source, lower_observed};
 use einattn_compiler::interp;
 use einattn_compiler::library::FILES;
-use einattn_compiler::passes::{Ir, Level, PIPELINE, PassCx, PassError, apply};
-use einattn_compiler::target::CpuCaps;
+use einattn_compiler::passes::{Ir, Level, PIPELINE, PassCx, PassError, apply, lower};
+use einattn_compiler::target::{Caps, CpuCaps, GpuCaps};
 use einattn_tests::generator;
 use einattn_tests::launch::{Launch, difference};
 
@@ -29,7 +29,7 @@ fn launches(c: &Cascade, seed: u64) -> Vec<Launch> {
     (0..4).map(launch).collect()
 }
 
-/// Runs the pipeline and compares after every pass that changed something. `Ok(false)`: refused by a later level.
+/// Runs the pipeline to the end for CPUs, comparing after every pass that changed something, and to that for GPUs. `Ok(false)`: refused by a later level.
 fn pipeline_keeps_values(seed: u64) -> Result<bool, String> {
     let c = generator::cascade(seed);
     let cx = PassCx::of(&c);
@@ -37,7 +37,7 @@ fn pipeline_keeps_values(seed: u64) -> Result<bool, String> {
     let run = |ir: &Ir, l: &Launch| l.execute(&c, ir, 2);
     let wanted = launches.iter().map(|l| run(&Ir::Cascade(c.clone()), l)).collect::<Result<Vec<_>, _>>()?;
     let mut ir = Ir::Cascade(c.clone());
-    for pass in PIPELINE {
+    for pass in PIPELINE.iter().filter(|p| p.run.gives().leads_to(Level::Lane)) {
         let next = match apply(pass, ir.clone(), &cx) {
             Ok((next, _)) => next,
             Err(PassError::Refused(_)) if pass.run.gives() != Level::Cascade => return Ok(false),
@@ -56,6 +56,15 @@ fn pipeline_keeps_values(seed: u64) -> Result<bool, String> {
             }
         }
         ir = next;
+    }
+    let gpu = &GpuCaps::ALL[seed as usize % GpuCaps::ALL.len()];
+    let cx = PassCx { caps: Caps::Gpu(gpu.clone()), ..cx };
+    let simt = lower(Ir::Cascade(c.clone()), Level::Simt, &cx, &mut |_, _| {}).map_err(|e| e.to_string())?;
+    for (l, want) in launches.iter().zip(&wanted) {
+        let got = run(&simt, l).map_err(|e| format!("on {}: {e}\n{}", gpu.name, simt.print()))?;
+        if let Some(d) = difference(want, &got, Level::Simt) {
+            return Err(format!("on {}: {d} for {:?}\n{}", gpu.name, l.extents, simt.print()));
+        }
     }
     Ok(true)
 }

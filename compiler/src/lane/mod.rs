@@ -7,7 +7,7 @@ mod build;
 mod def;
 pub mod exec;
 mod lower;
-mod parse;
+pub(crate) mod parse;
 mod print;
 #[cfg(test)]
 pub(crate) mod tests;

@@ -3,11 +3,14 @@
 //! Guarantees only well-formedness of the text; `verify` judges the meaning.
 
 use super::print::lower;
-use super::{
-    Func, Inst, LaneBin, LaneCmp, LaneKernel, LaneStage, LaneUn, MemRole, MemTensor, Op, RankSource, Ty, Val, Var,
-};
-use crate::cascade::text::{Cursor, Tok};
+use super::{Func, Inst, LaneBin, LaneCmp, LaneKernel, LaneStage, LaneUn, Op, Ty, Val, Var};
+use crate::cascade::text::Cursor;
+use arguments::index;
 use std::fmt::Debug;
+
+mod arguments;
+
+pub(crate) use arguments::{Arguments, Parser};
 
 const TYPES: [Ty; 6] = [Ty::I64, Ty::F32, Ty::B, Ty::VF, Ty::VI, Ty::VB];
 
@@ -36,38 +39,21 @@ const BINARY: [LaneBin; 10] = [
     LaneBin::Or,
 ];
 
-const COMPARE: [LaneCmp; 6] = [LaneCmp::Eq, LaneCmp::Ne, LaneCmp::Lt, LaneCmp::Le, LaneCmp::Gt, LaneCmp::Ge];
+pub(crate) const COMPARE: [LaneCmp; 6] = [LaneCmp::Eq, LaneCmp::Ne, LaneCmp::Lt, LaneCmp::Le, LaneCmp::Gt, LaneCmp::Ge];
 
 /// Most values of a function that a text may name: an absurd number is no reason to allocate.
-const MAX_VALS: usize = 1 << 24;
+pub(crate) const MAX_VALS: usize = 1 << 24;
 
 /// Nesting depth at which the parser gives up instead of exhausting the stack.
-const MAX_DEPTH: usize = 256;
+pub(crate) const MAX_DEPTH: usize = 256;
 
 /// Reads a kernel. An error is `line: message`.
 pub fn parse(text: &str) -> Result<LaneKernel, String> {
-    let mut p = Parser { lines: text.lines().map(str::trim).collect(), at: 0 };
-    let mut k = p.statement(kernel)?;
-    loop {
-        match p.word() {
-            "tensor" => {
-                let t = p.statement(|c| tensor(c, k.tensors.len()))?;
-                k.ints.tensor_dims.push(t.dims.len());
-                k.tensors.push(t);
-            }
-            "int" => p.statement(|c| int(c, &mut k))?,
-            "float" => {
-                let name = p.statement(|c| numbered(c, "float", k.floats.len()))?;
-                k.floats.push(name);
-            }
-            _ => break,
-        }
-    }
-    let (head, func) = p.function()?;
-    if head != "prepare" {
-        return Err(p.error("expected `prepare {`"));
-    }
-    k.prepare = func;
+    let mut p = Parser::new(text);
+    let (name, lanes, spec) = p.statement(kernel)?;
+    let Arguments { tensors, ints, sources, floats } = p.arguments()?;
+    let prepare = p.prepare()?;
+    let mut k = LaneKernel { name, spec, lanes, tensors, ints, sources, floats, prepare, stages: vec![] };
     while !p.word().is_empty() {
         let (name, func) = p.function()?;
         k.stages.push(LaneStage { name, func });
@@ -76,131 +62,21 @@ pub fn parse(text: &str) -> Result<LaneKernel, String> {
     Ok(k)
 }
 
-fn kernel(c: &mut Cursor) -> Result<LaneKernel, String> {
+/// `kernel NAME lanes N spec TEXT`
+fn kernel(c: &mut Cursor) -> Result<(String, usize, String), String> {
     c.expect("kernel")?;
     let name = c.name()?;
     c.expect("lanes")?;
     let lanes = index(c)?;
     let spec = if c.eat("spec") { c.name()? } else { String::new() };
-    Ok(LaneKernel {
-        name,
-        spec,
-        lanes,
-        tensors: vec![],
-        ints: super::IntLayout::default(),
-        sources: vec![],
-        floats: vec![],
-        prepare: Func::default(),
-        stages: vec![],
-    })
-}
-
-fn index(c: &mut Cursor) -> Result<usize, String> {
-    usize::try_from(c.int()?).map_err(|_| "expected a number that is not negative".to_string())
-}
-
-/// `word i name`, where `i` counts.
-fn numbered(c: &mut Cursor, word: &str, i: usize) -> Result<String, String> {
-    c.expect(word)?;
-    count(c, i)?;
-    c.name()
-}
-
-fn count(c: &mut Cursor, i: usize) -> Result<(), String> {
-    let n = index(c)?;
-    if n == i { Ok(()) } else { Err(format!("expected the number {i}, found {n}")) }
-}
-
-fn tensor(c: &mut Cursor, i: usize) -> Result<MemTensor, String> {
-    c.expect("tensor")?;
-    count(c, i)?;
-    let word = c.name()?;
-    let name = c.name()?;
-    c.expect(":")?;
-    let dtype = c.dtype()?;
-    c.expect("[")?;
-    let dims = c.list("]", |c| match c.peek(0) {
-        Some(Tok::Int(_)) => c.int().map(|n| n.to_string()),
-        _ => c.name(),
-    })?;
-    let role = match word.as_str() {
-        "in" => MemRole::In,
-        "out" => MemRole::Out,
-        "inout" => MemRole::InOut,
-        "workspace" => MemRole::Workspace,
-        "table" => {
-            c.expect("=")?;
-            c.expect("[")?;
-            MemRole::Table(c.list("]", Cursor::float)?)
-        }
-        _ => return Err(format!("`{word}` is no role of a tensor")),
-    };
-    Ok(MemTensor { name, dtype, dims, role })
-}
-
-/// A slot of `ints`; slots of ranks, scalars and asserts follow each other in this order.
-fn int(c: &mut Cursor, k: &mut LaneKernel) -> Result<(), String> {
-    c.expect("int")?;
-    let slot = index(c)?;
-    let word = c.name()?;
-    let name = c.name()?;
-    let expected = match word.as_str() {
-        "extent" | "derived" => k.ints.rank(k.ints.ranks.len()),
-        "scalar" => k.ints.scalar(k.ints.scalars.len()),
-        // Slots of the stages come before; their number is not known yet.
-        "assert" => slot,
-        _ => return Err(format!("`{word}` is nothing that `ints` has")),
-    };
-    if slot != expected {
-        return Err(format!("expected the slot {expected}, found {slot}"));
-    }
-    match word.as_str() {
-        "scalar" => k.ints.scalars.push(name),
-        "assert" => k.ints.asserts.push(name),
-        _ => {
-            k.ints.ranks.push((name, word == "extent"));
-            k.sources.push(source(c)?);
-        }
-    }
-    Ok(())
-}
-
-fn source(c: &mut Cursor) -> Result<RankSource, String> {
-    let word = c.name()?;
-    Ok(match word.as_str() {
-        "from" => RankSource::Dim { tensor: index(c)?, dim: index(c)? },
-        "given" => RankSource::Given,
-        "const" => RankSource::Const(c.int()?),
-        "computed" => RankSource::Derived,
-        _ => return Err(format!("`{word}` is no source of an extent")),
-    })
-}
-
-struct Parser<'a> {
-    lines: Vec<&'a str>,
-    at: usize,
+    Ok((name, lanes, spec))
 }
 
 impl<'a> Parser<'a> {
-    fn error(&self, message: &str) -> String {
-        format!("{}: {message}", self.at.max(1))
-    }
-
-    /// The first word of the next line that is neither empty nor, outside of functions, a comment.
-    fn word(&mut self) -> &'a str {
-        while self.lines.get(self.at).is_some_and(|l| l.is_empty() || l.starts_with('#')) {
-            self.at += 1;
-        }
-        self.lines.get(self.at).and_then(|l| l.split(' ').next()).unwrap_or("")
-    }
-
-    /// The next line as a whole.
-    fn statement<T>(&mut self, f: impl FnOnce(&mut Cursor) -> Result<T, String>) -> Result<T, String> {
-        self.word();
-        let Some(line) = self.lines.get(self.at) else { return Err(self.error("the text ends too early")) };
-        self.at += 1;
-        let mut c = Cursor::new(line).map_err(|m| self.error(&m))?;
-        f(&mut c).and_then(|x| c.end().map(|()| x)).map_err(|m| self.error(&m))
+    /// The function that derives arguments.
+    pub(crate) fn prepare(&mut self) -> Result<Func, String> {
+        let (head, func) = self.function()?;
+        if head == "prepare" { Ok(func) } else { Err(self.error("expected `prepare {`")) }
     }
 
     /// `prepare vars [..] {` or `stage NAME vars [..] {` up to `}`; the name is `prepare`, or the stage's.
@@ -228,8 +104,7 @@ impl<'a> Parser<'a> {
         }
         let mut out = vec![];
         loop {
-            let Some(line) = self.lines.get(self.at).copied() else { return Err(self.error("a block is not closed")) };
-            self.at += 1;
+            let line = self.line()?;
             if line.starts_with('}') {
                 return Ok((out, line));
             }
@@ -268,10 +143,6 @@ impl<'a> Parser<'a> {
             return Ok(Some(Inst::If { cond, then, els }));
         }
         simple(func, line).map_err(|m| at(self, m))
-    }
-
-    fn closes(&self, line: &str) -> Result<(), String> {
-        if line == "}" { Ok(()) } else { Err(self.error(&format!("expected `}}`, found `{line}`"))) }
     }
 }
 
@@ -321,15 +192,15 @@ fn define(func: &mut Func, v: Val, t: Ty) -> Result<(), String> {
 }
 
 /// `word[inner]`
-fn bracketed(s: &str) -> Option<(&str, &str)> {
+pub(crate) fn bracketed(s: &str) -> Option<(&str, &str)> {
     s.strip_suffix(']').and_then(|s| s.split_once('['))
 }
 
-fn number<T: std::str::FromStr>(s: &str) -> Result<T, String> {
+pub(crate) fn number<T: std::str::FromStr>(s: &str) -> Result<T, String> {
     s.parse().map_err(|_| format!("`{s}` is not a number that fits"))
 }
 
-fn suffix(letter: char, s: &str) -> Result<u32, String> {
+pub(crate) fn suffix(letter: char, s: &str) -> Result<u32, String> {
     s.strip_prefix(letter).and_then(|n| n.parse().ok()).ok_or_else(|| format!("expected `{letter}N`, found `{s}`"))
 }
 
@@ -346,7 +217,7 @@ fn ty(s: &str) -> Result<Ty, String> {
     TYPES.into_iter().find(|t| format!("{t:?}") == s).ok_or_else(|| format!("`{s}` is no type of a value"))
 }
 
-fn named<T: Copy + Debug>(all: &[T], word: &str) -> Option<T> {
+pub(crate) fn named<T: Copy + Debug>(all: &[T], word: &str) -> Option<T> {
     all.iter().copied().find(|t| lower(t) == word)
 }
 

@@ -97,8 +97,9 @@ impl Ir {
             Some("cascade") if text.lines().any(|l| l.starts_with("stage ")) => stream::parse(text).map(Ir::Stream),
             Some("cascade") => cascade::parse(text).map(Ir::Cascade),
             Some("kernel") => lane::parse(text).map(Ir::Lane),
+            Some("simt") => simt::parse(text).map(Ir::Simt),
             Some(word) => Err(format!(
-                "`{word}` begins no text of this compiler; expected `cascade`, or `kernel` for lane programs"
+                "`{word}` begins no text of this compiler; expected `cascade`, `kernel` for lane programs or `simt` for those of threads"
             )),
             None => Err("the text is empty".to_string()),
         }

@@ -222,7 +222,7 @@ impl Builder {
         self.op(Op::Un(op, a))
     }
 
-    /// Binary operation; integer constants are folded.
+    /// Binary operation; integer constants are folded, divisions by powers of two are shifts.
     pub fn binary(&mut self, op: SimtBin, a: Val, b: Val) -> Val {
         if self.ty(a) == Ty::I32 && self.ty(b) == Ty::I32 {
             let (x, y) = (self.as_int(a), self.as_int(b));
@@ -231,6 +231,16 @@ impl Builder {
             }
             if let Some(v) = neutral(op, a, x, b, y) {
                 return v;
+            }
+            if let Some(c) = y.filter(|c| *c > 0 && c.count_ones() == 1) {
+                match op {
+                    SimtBin::FloorDiv => return self.op(Op::Shr(a, c.trailing_zeros())),
+                    SimtBin::Mod => {
+                        let mask = self.int(c - 1);
+                        return self.binary(SimtBin::And, a, mask);
+                    }
+                    _ => {}
+                }
             }
         }
         self.op(Op::Bin(op, a, b))

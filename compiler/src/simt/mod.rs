@@ -7,6 +7,7 @@ mod build;
 mod def;
 pub mod exec;
 mod lower;
+mod parse;
 mod print;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -16,4 +17,5 @@ mod verify;
 pub use build::Builder;
 pub use def::*;
 pub use lower::lower;
+pub use parse::parse;
 pub use verify::verify;

@@ -15,7 +15,7 @@
 //! }
 //! ```
 
-use super::{Inst, Op, Place, SimtKernel, SimtStage, Space, Val, Var};
+use super::{Inst, Op, Place, SimtKernel, SimtStage, Space, Ty, Val, Var};
 use crate::cascade::text::{name_text, quote};
 use crate::lane::{print_arguments, print_func};
 use std::fmt::{self, Debug, Write};
@@ -44,9 +44,34 @@ fn stage(f: &mut fmt::Formatter<'_>, s: &SimtStage) -> fmt::Result {
         writeln!(f, "  array s{i} {space} {}: {}[{}]", name_text(&a.name), a.elem.dtype(), a.len)?;
     }
     let mut out = String::new();
+    for (v, ty) in undefined(s) {
+        writeln!(out, "  v{v}: {ty:?} unused")?;
+    }
     block(&mut out, s, &s.body, 1)?;
     f.write_str(&out)?;
     writeln!(f, "}}")
+}
+
+/// Values that no instruction defines.
+fn undefined(s: &SimtStage) -> impl Iterator<Item = (usize, &Ty)> {
+    let mut defined = vec![false; s.vals.len()];
+    mark(&s.body, &mut defined);
+    s.vals.iter().enumerate().filter(move |(i, _)| !defined[*i])
+}
+
+fn mark(insts: &[Inst], defined: &mut [bool]) {
+    for i in insts {
+        for v in i.defines() {
+            if let Some(d) = defined.get_mut(v.0 as usize) {
+                *d = true;
+            }
+        }
+        match i {
+            Inst::Loop { body, .. } => mark(body, defined),
+            Inst::If { then, els, .. } => [then, els].into_iter().for_each(|b| mark(b, defined)),
+            _ => {}
+        }
+    }
 }
 
 fn list<T>(xs: &[T], text: impl Fn(&T) -> String) -> String {
@@ -143,6 +168,6 @@ fn operation(op: &Op) -> String {
 }
 
 /// The word of an operator.
-fn word(x: &impl Debug) -> String {
+pub(super) fn word(x: &impl Debug) -> String {
     format!("{x:?}").to_lowercase()
 }

@@ -11,10 +11,12 @@
 mod contract;
 mod expr;
 mod fragments;
+mod left;
 mod place;
 mod plan;
 mod reduce;
 mod scalar;
+mod share;
 mod stmt;
 mod stream;
 mod sync;
@@ -253,39 +255,6 @@ impl<'a> Lower<'a> {
         self.nest(rest, body)?;
         self.fb.end_loop(var, zero, count, 1);
         *self.point(*first) = old;
-        Ok(())
-    }
-
-    /// Runs `body` at every point of the axes, each by one thread; without axes, by the first.
-    fn share(
-        &mut self,
-        axes: &[AxisId],
-        body: &mut dyn FnMut(&mut Self) -> Result<(), Refusal>,
-    ) -> Result<(), Refusal> {
-        if self.threads() == 1 {
-            return self.nest(axes, body);
-        }
-        let (thread, mut total) = (self.thread(), self.fb.int(1));
-        for a in axes {
-            let (_, count) = self.block_of(*a)?;
-            total = self.fb.mul(total, count);
-        }
-        let var = self.fb.begin_loop();
-        let old = self.points.clone();
-        let was = std::mem::replace(&mut self.spread, true);
-        let mut rest = var;
-        for (i, a) in axes.iter().enumerate().rev() {
-            let (_, count) = self.block_of(*a)?;
-            let index = if i == 0 { rest } else { self.fb.binary(SimtBin::Mod, rest, count) };
-            if i > 0 {
-                rest = self.fb.binary(SimtBin::FloorDiv, rest, count);
-            }
-            self.move_to(*a, index)?;
-        }
-        body(self)?;
-        self.spread = was;
-        self.points = old;
-        self.fb.end_loop(var, thread, total, self.threads());
         Ok(())
     }
 

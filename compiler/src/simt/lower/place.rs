@@ -77,6 +77,11 @@ impl Lower<'_> {
         self.lane.is_some_and(|l| self.stage.buf(b).axes.contains(&l))
     }
 
+    /// True for a tile that the threads of a block share.
+    pub(super) fn is_shared(&self, b: BufId) -> bool {
+        !self.has_lanes(b) && !matches!(self.homes[b.index()], Home::Var(_))
+    }
+
     pub(super) fn buf_type(&self, b: BufId) -> Ty {
         value_type(self.stage.buf(b).ty)
     }

@@ -20,10 +20,15 @@ pub(super) enum Kind {
     Scratch,
 }
 
+/// Words of shared memory through which left operands pass: more would leave room for fewer blocks.
+const STAGING_WORDS: i64 = 4096;
+
 /// Threads of a block, and what holds each tile.
 pub(super) struct Plan {
     pub(super) threads: u32,
     pub(super) kinds: Vec<Kind>,
+    /// Words of shared memory that are free for left operands.
+    pub(super) staging: i64,
 }
 
 impl Plan {
@@ -46,7 +51,7 @@ impl Plan {
                 _ => Kind::Scratch,
             });
         }
-        Plan { threads, kinds }
+        Plan { threads, kinds, staging: (shared / 4).min(STAGING_WORDS) }
     }
 
     /// The tiles that lie in scratch.
@@ -79,16 +84,16 @@ fn shares(stage: &TileStage, stmts: &[Stmt]) -> bool {
 
 /// Elements of a tile of constant size.
 fn size(kernel: &TileKernel, stage: &TileStage, axes: &[AxisId]) -> Option<i64> {
-    let mut n: i64 = 1;
-    for a in axes {
-        let axis = stage.axis(*a);
-        let extent = match (axis.tile, &kernel.cascade.ranks[axis.rank.index()].extent) {
-            (Tile::One, _) => 1,
-            (Tile::Fixed(t), _) => t,
-            (Tile::Whole, Extent::Const(n)) => *n,
-            (Tile::Whole, _) => return None,
-        };
-        n = n.checked_mul(extent.max(1))?;
+    axes.iter().try_fold(1i64, |n, a| n.checked_mul(axis_size(kernel, stage, *a)?))
+}
+
+/// Allocated elements along an axis, at least one; `None` if known at run time only.
+pub(super) fn axis_size(kernel: &TileKernel, stage: &TileStage, a: AxisId) -> Option<i64> {
+    let axis = stage.axis(a);
+    match (axis.tile, &kernel.cascade.ranks[axis.rank.index()].extent) {
+        (Tile::One, _) => Some(1),
+        (Tile::Fixed(t), _) => Some(t.max(1)),
+        (Tile::Whole, Extent::Const(n)) => Some((*n).max(1)),
+        (Tile::Whole, _) => None,
     }
-    Some(n)
 }

@@ -71,10 +71,17 @@ impl Lower<'_> {
     fn map(&mut self, dst: BufId, op: Option<RedOp>, value: &Expr) -> Result<(), Refusal> {
         self.note(dst, "map");
         self.before_tile(&[value], dst);
-        self.at_points(dst, &mut |s| {
+        let body = &mut |s: &mut Self| {
             let v = s.eval(value)?;
             s.assign(dst, op, v)
-        })?;
+        };
+        if op.is_none() && self.is_shared(dst) && !reads_tiles(value) {
+            let axes = self.loop_axes(&self.stage.buf(dst).axes);
+            if let Some(done) = self.share_whole(&axes, body) {
+                return done.and_then(|()| self.check_lanes(dst, value));
+            }
+        }
+        self.at_points(dst, body)?;
         self.check_lanes(dst, value)
     }
 
@@ -133,4 +140,9 @@ impl Lower<'_> {
         self.fb.store(Place::Global(tensor, offset), v);
         Ok(())
     }
+}
+
+/// True if a value depends on tiles, whose padding holds nothing.
+fn reads_tiles(e: &Expr) -> bool {
+    matches!(e, Expr::Local(_)) || e.children().into_iter().any(reads_tiles)
 }

@@ -19,6 +19,8 @@ pub(super) enum Shared {
     Tensor(TensorId),
     /// A row through which threads exchange values.
     Row,
+    /// The array through which left operands pass.
+    Left,
 }
 
 /// What happened since the last barrier.
@@ -77,8 +79,7 @@ impl Lower<'_> {
     }
 
     fn shared_tile(&self, b: BufId) -> Option<Shared> {
-        let variable = matches!(self.homes[b.index()], super::Home::Var(_));
-        (!variable && !self.has_lanes(b)).then_some(Shared::Tile(b))
+        self.is_shared(b).then_some(Shared::Tile(b))
     }
 
     fn barrier(&mut self) {
