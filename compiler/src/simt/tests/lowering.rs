@@ -10,6 +10,7 @@ use crate::simt::exec::run;
 use crate::simt::{SimtKernel, parse};
 use crate::target::{Caps, GpuCaps};
 use crate::tile::{TileKernel, print_stages};
+use crate::types::DType;
 use std::collections::BTreeMap;
 
 /// The program of a kernel, and the tile program before it.
@@ -121,6 +122,37 @@ fn large_heads() {
     for set in [[("E", "130"), ("F", "140")], [("E", "1100"), ("F", "9")]] {
         library_kernel("attention_causal", &set, SHAPES);
     }
+}
+
+/// Page tables, lists and lengths that hold anything: no access leaves its tensor.
+#[test]
+fn wild_indices_stay_inside() {
+    const WILD: [f64; 5] = [i32::MIN as f64, i32::MAX as f64, -1.0, 0.0, 1e9];
+    const SET: &[(&str, &str)] =
+        &[("E", "5"), ("F", "7"), ("W", "3"), ("C", "4"), ("J", "2"), ("N", "4"), ("PG", "4"), ("D", "3"), ("S", "1")];
+    let text = |file: &str| crate::library::FILES.iter().find(|(name, _)| *name == file).map_or("", |(_, t)| *t);
+    let extents: BTreeMap<String, i64> = SHAPES[1].iter().map(|(n, k)| ((*n).to_string(), *k)).collect();
+    let mut launched = 0;
+    for (file, name) in
+        [("decode.attn", "paged_decode"), ("decode.attn", "paged_prefill"), ("decode.attn", "ring_buffer_decode")]
+    {
+        for (c, caps) in members(text(file), name, SET).iter().flat_map(|c| GpuCaps::ALL.iter().map(move |g| (c, g))) {
+            let (tile, simt) = lowered(c, caps).expect("it is lowered");
+            let mut inputs = random_inputs(c, &extents, 1).expect("the shape fits");
+            let exact = run_cascade(c, &inputs, &scalars_of(c), &extents).expect("the shape fits");
+            for first in 0..WILD.len() {
+                for t in c.tensors.iter().filter(|t| t.dtype == DType::I32) {
+                    let data = inputs.get_mut(&t.name).map(|v| &mut v.data).into_iter().flatten();
+                    data.enumerate().for_each(|(i, x)| *x = WILD[(i + first) % WILD.len()]);
+                }
+                let mut args = arguments(&tile, &simt.sources, &inputs, &scalars_of(c), &extents, &exact);
+                let ran = run(&simt, &mut args);
+                assert!(ran.is_ok(), "{name} on {}: {ran:?}\n{simt}", caps.name);
+                launched += 1;
+            }
+        }
+    }
+    assert!(launched >= 30, "{launched} launches");
 }
 
 /// Stages that take the matrix units: head dims that are no multiples of a fragment, ragged tiles, masked rows, every storage type.
