@@ -22,6 +22,8 @@ pub(crate) enum Target {
     Cranelift,
     /// PTX for NVIDIA GPUs, with an object file for the host and a JSON manifest.
     Ptx,
+    /// WGSL for `wgpu` and browsers, with a JSON manifest of bindings and arguments.
+    Wgsl,
 }
 
 /// Arguments.
@@ -59,6 +61,7 @@ pub(crate) fn run(args: &Args, io: &mut Io) -> CmdResult {
     let kernels = kernels(&source, &checked, args, named)?;
     let files = match args.target {
         Target::Rust => rust(&source, &checked, &kernels, args.arch.as_deref(), io)?,
+        Target::Wgsl => wgsl(&source, &checked, &kernels, args.arch.as_deref(), io)?,
         Target::Ptx => ptx(&source, &checked, &kernels, args.arch.as_deref(), io)?,
         Target::Cranelift => objects(&source, &checked, &kernels, args.arch.as_deref(), io)?,
     };
@@ -181,6 +184,42 @@ fn ptx(
                 Ok(mut simt) => {
                     simt.name = member_name(member, &kernel.members);
                     files.extend(crate::ptx::files(&simt, arch)?);
+                }
+                Err(refusals) => {
+                    refused = true;
+                    source.refusals(&refusals, &checked.spans, io)?;
+                }
+            }
+        }
+    }
+    Ok((!refused).then_some(files))
+}
+
+/// WGSL and manifest of every member; `None` if one was refused.
+fn wgsl(
+    source: &Source,
+    checked: &Checked,
+    kernels: &[&CheckedKernel],
+    arch: Option<&str>,
+    io: &mut Io,
+) -> Result<Option<Vec<ArtifactFile>>, String> {
+    if arch.is_some() {
+        return Err("the wgsl target makes one module for every device; leave out --arch".to_string());
+    }
+    let mut files = vec![];
+    let mut refused = false;
+    for kernel in kernels {
+        let options = Options::scheduled(kernel, "wgsl");
+        for member in &kernel.members {
+            let emitted = lower_gpu(member, &GpuCaps::WGSL, &options).and_then(|mut simt| {
+                simt.name = member_name(member, &kernel.members);
+                einattn_target_wgsl::emit(&simt).map(|module| (simt, module))
+            });
+            match emitted {
+                Ok((simt, module)) => {
+                    let json = einattn_target_wgsl::manifest(&simt, &module);
+                    files.push(ArtifactFile { name: format!("{}.wgsl", simt.name), bytes: module.text.into_bytes() });
+                    files.push(ArtifactFile { name: format!("{}.json", simt.name), bytes: json.into_bytes() });
                 }
                 Err(refusals) => {
                     refused = true;

@@ -24,6 +24,8 @@ pub(crate) enum Target {
     Cranelift,
     /// The first NVIDIA GPU of this machine.
     Cuda,
+    /// The fastest GPU of this machine that `wgpu` finds.
+    Wgpu,
 }
 
 /// Arguments.
@@ -89,11 +91,20 @@ pub(crate) fn run(args: &Args, io: &mut Io) -> CmdResult {
         let spec: Vec<String> = member.spec.iter().map(|(k, v)| format!("{k} = {v}")).collect();
         written(writeln!(io.err, "member {}", spec.join(", ")))?;
     }
-    let options = Options::scheduled(kernel, if args.target == Target::Cuda { "ptx" } else { "cranelift" });
+    let read_by = match args.target {
+        Target::Interp | Target::Cranelift => "cranelift",
+        Target::Cuda => "ptx",
+        Target::Wgpu => "wgsl",
+    };
+    let options = Options::scheduled(kernel, read_by);
     let job = Job { source: &source, checked: &checked, options: &options, threads: args.threads };
     let outputs = match args.target {
         Target::Interp => interpret(member, &inputs, &settings)?,
         Target::Cranelift => match compiled(&job, member, &bindings, &inputs, io)? {
+            Some(outputs) => outputs,
+            None => return Ok(Outcome::Refused),
+        },
+        Target::Wgpu => match through_wgpu(&job, member, &bindings, &inputs, io)? {
             Some(outputs) => outputs,
             None => return Ok(Outcome::Refused),
         },
@@ -261,6 +272,32 @@ fn on_gpu(_: &Job<'_>, _: &Cascade, _: &Bindings, _: &Tensors, _: &mut Io) -> Re
     Err("this attnc was built without GPUs: build it with `--features cuda`".to_string())
 }
 
+/// Runs WGSL. `None` if the kernel was refused.
+#[cfg(feature = "wgpu")]
+fn through_wgpu(
+    job: &Job<'_>,
+    member: &Cascade,
+    bindings: &Bindings,
+    inputs: &Tensors,
+    io: &mut Io,
+) -> Result<Option<Outputs>, String> {
+    let gpu = einattn::wgpu::Gpu::open().map_err(|e| e.to_string())?;
+    let start = Instant::now();
+    let Some(program) = accepted(job, crate::wgpu::Program::new(member, job.options), io)? else { return Ok(None) };
+    let compiling = Some(start.elapsed());
+    let mut tensors = program.arguments(member, inputs, bindings, 0.0)?;
+    let scalars = Scalars::new(member, bindings);
+    let start = Instant::now();
+    program.run(&gpu, &mut tensors, &scalars)?;
+    let running = start.elapsed();
+    Ok(Some(Outputs { tensors: outputs(program.callers(), &tensors), compiling, running }))
+}
+
+#[cfg(not(feature = "wgpu"))]
+fn through_wgpu(_: &Job<'_>, _: &Cascade, _: &Bindings, _: &Tensors, _: &mut Io) -> Result<Option<Outputs>, String> {
+    Err("this attnc was built without wgpu: build it with `--features wgpu`".to_string())
+}
+
 fn summary(outputs: &Outputs, target: Target, io: &mut Io) -> Result<(), String> {
     let tensors = outputs.tensors.iter().map(|(name, dtype, v)| {
         let shape: Vec<String> = v.shape.iter().map(ToString::to_string).collect();
@@ -271,6 +308,7 @@ fn summary(outputs: &Outputs, target: Target, io: &mut Io) -> Result<(), String>
         Target::Interp => "interp",
         Target::Cranelift => "cranelift",
         Target::Cuda => "cuda",
+        Target::Wgpu => "wgpu",
     };
     let compiling = outputs.compiling.map_or(String::new(), |d| format!(", compiled in {}", time(d)));
     written(writeln!(io.out, "{tensors}; {target} ran in {}{compiling}", time(outputs.running)))

@@ -30,7 +30,7 @@ pub struct Member<'k> {
     pub asserts: &'k [&'k str],
     /// Fills the derived part of the integers. It runs on the host.
     pub prepare: StageFn,
-    /// The module, as text.
+    /// The module, as text that the `wgsl` target emitted for this member. It runs without checks of its own.
     pub module: &'k str,
     /// Stages in order.
     pub stages: &'k [Stage<'k>],

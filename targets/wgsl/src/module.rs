@@ -41,7 +41,7 @@ pub struct Entry {
 ///
 /// # Errors
 ///
-/// What WGSL cannot express, and what exceeds the default limits of WebGPU, each with its numbers.
+/// What WGSL cannot express, and what exceeds the limits, each with its numbers.
 pub fn emit(kernel: &SimtKernel) -> Result<Module, Vec<Refusal>> {
     let origin = Origin { stmt: kernel.name.clone(), line: 0, span: u32::MAX };
     let bug = |e: Vec<String>| vec![Refusal::new(Code::INTERNAL, &origin, format!("no SIMT kernel: {}", e.join("; ")))];

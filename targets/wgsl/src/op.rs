@@ -54,6 +54,9 @@ impl Writer<'_> {
             Op::Item => "item".to_string(),
             Op::Thread => "thread".to_string(),
             Op::Un(op, a) => unary(*op, &v(a)),
+            Op::Bin(SimtBin::Sub, a, b) if self.rounded(*a, *b).is_some() => {
+                format!("round({})", self.rounded(*a, *b).map(|x| v(&x)).unwrap_or_default())
+            }
             Op::Bin(op, a, b) => binary(*op, self.stage.ty(*a), &v(a), &v(b)),
             Op::Fma(a, b, c) => format!("fma({}, {}, {})", v(a), v(b), v(c)),
             Op::Cmp(op, a, b) => format!("{} {} {}", v(a), comparison(*op), v(b)),
@@ -71,6 +74,20 @@ impl Writer<'_> {
             Op::RoundTo(_, a) => v(a),
             Op::Pack(Elem::Bf16, a, b) => format!("pack_bf16({}, {})", v(a), v(b)),
             Op::Pack(_, a, b) => format!("pack_f16({}, {})", v(a), v(b)),
+        }
+    }
+}
+
+/// Adding and subtracting it rounds to the nearest integer.
+const MAGIC: f32 = 12_582_912.0;
+
+impl Writer<'_> {
+    /// `x` where a difference is `(x + MAGIC) - MAGIC`. The standard lets compilers of shaders take that for `x`, and some do.
+    fn rounded(&self, a: Val, b: Val) -> Option<Val> {
+        let is_magic = |v: Val| matches!(self.op_of(v), Some(Op::ConstF(m)) if *m == MAGIC);
+        match self.op_of(a) {
+            Some(Op::Bin(SimtBin::Add, x, m)) if is_magic(*m) && is_magic(b) => Some(*x),
+            _ => None,
         }
     }
 }

@@ -19,6 +19,8 @@ pub(crate) struct Writer<'k> {
     /// One thread reads for all somewhere.
     pub(crate) shares_word: bool,
     names: Vec<String>,
+    /// What defines each value.
+    ops: Vec<Option<&'k Op>>,
     /// What stands for a value instead of its name.
     inline: Vec<Option<String>>,
     table_bases: Vec<usize>,
@@ -99,6 +101,8 @@ pub(crate) fn write(kernel: &SimtKernel, number: usize) -> StageText {
     let stage = &kernel.stages[number];
     let touched = Touched::of(&stage.body);
     let names = names::values(kernel, stage);
+    let mut ops = vec![None; stage.vals.len()];
+    each_op(&stage.body, &mut |v, op| ops[v.0 as usize] = Some(op));
     let mut w = Writer {
         kernel,
         stage,
@@ -108,6 +112,7 @@ pub(crate) fn write(kernel: &SimtKernel, number: usize) -> StageText {
         shares_word: false,
         inline: inline(stage, &names),
         names,
+        ops,
         table_bases: table_bases(kernel),
         text: String::new(),
         depth: 0,
@@ -154,7 +159,7 @@ fn inline(stage: &SimtStage, names: &[String]) -> Vec<Option<String>> {
     texts
 }
 
-fn each_op(insts: &[Inst], f: &mut impl FnMut(Val, &Op)) {
+fn each_op<'k>(insts: &'k [Inst], f: &mut impl FnMut(Val, &'k Op)) {
     for inst in insts {
         match inst {
             Inst::Let(v, op) => f(*v, op),
@@ -194,6 +199,11 @@ impl Writer<'_> {
     pub(crate) fn define(&mut self, v: Val, text: &str) {
         let (name, ty) = (&self.names[v.0 as usize], type_name(self.stage.ty(v)));
         self.line(&format!("let {name}: {ty} = {text};"));
+    }
+
+    /// The operation that defines a value.
+    pub(crate) fn op_of(&self, v: Val) -> Option<&Op> {
+        self.ops[v.0 as usize]
     }
 
     pub(crate) fn tensor(&self, t: usize) -> String {

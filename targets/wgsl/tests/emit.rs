@@ -140,6 +140,20 @@ fn constants_are_never_evaluated_by_the_shader_compiler() {
 }
 
 #[test]
+fn rounding_by_a_large_number_is_not_left_to_the_shader_compiler() {
+    let k = kernel(DType::F32, DType::F32, |b| {
+        let (_, at) = here(b);
+        let x = b.load(Ty::F32, Place::Global(0, at));
+        let magic = b.float(12_582_912.0);
+        let t = b.add(x, magic);
+        let n = b.sub(t, magic);
+        b.store(Place::Global(1, at), n);
+    });
+    let text = valid(&k).text;
+    assert!(text.contains("= round(X_"), "{text}");
+}
+
+#[test]
 fn every_storage_type_is_read_and_written_in_runs_of_every_length() {
     let types = [DType::F32, DType::F16, DType::Bf16, DType::I32, DType::I8, DType::U8, DType::Bool];
     for dtype in types {
@@ -256,7 +270,7 @@ fn what_does_not_fit_is_refused_with_its_numbers() {
     let shared = stage(&|b| {
         b.array("tile", Space::Shared, Elem::F32, 5000);
     });
-    refused(&shared, "20000 bytes of workgroup memory; WebGPU promises 16384");
+    refused(&shared, "20000 bytes of workgroup memory; the wgsl target allows 16384");
     let mut shuffles = stage(&|b| {
         let x = b.float(1.0);
         b.op(Op::Shuffle(x, 1));
@@ -265,7 +279,7 @@ fn what_does_not_fit_is_refused_with_its_numbers() {
     refused(&shuffles, "no exchange of values within a subgroup");
     let mut wide = stage(&|_| {});
     wide.stages[0].threads = 512;
-    refused(&wide, "512 threads of a workgroup; WebGPU promises 256");
+    refused(&wide, "512 threads of a workgroup; the wgsl target allows 256");
     let doubles = kernel(DType::F64, DType::F32, |_| {});
     refused(&doubles, "`X` is f64");
     let mut broken = stage(&|_| {});

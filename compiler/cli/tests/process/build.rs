@@ -21,6 +21,23 @@ fn cranelift_makes_objects_headers_and_manifests() {
 }
 
 #[test]
+fn wgsl_makes_modules_and_manifests() {
+    let folder = Folder::new("wgsl_makes_modules");
+    folder.write("scaled.attn", SCALED);
+    let run = folder.attnc(&["build", "scaled.attn", "--target", "wgsl", "-o", "made"]);
+    run.succeeded();
+    let files = ["scaled_Tf32", "scaled_Tbf16"].map(|n| ["wgsl", "json"].map(|e| format!("made/{n}.{e}")));
+    assert_eq!(run.out.lines().collect::<Vec<_>>(), files.concat());
+    let text = std::fs::read_to_string(folder.path("made/scaled_Tbf16.json")).expect("a manifest");
+    let json: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!((&json["target"], &json["args"]["binding"]), (&"wgsl".into(), &0.into()));
+    let module = std::fs::read_to_string(folder.path("made/scaled_Tbf16.wgsl")).expect("a module");
+    assert!(module.contains("@compute @workgroup_size("), "{module}");
+    let run = folder.attnc(&["build", "scaled.attn", "--target", "wgsl", "-o", "made", "--arch", "sm_80"]);
+    assert_eq!(run.code, Some(2));
+}
+
+#[test]
 fn other_processors_and_single_members() {
     let folder = Folder::new("other_processors");
     folder.write("two.attn", &format!("{SCALED}{ATTENTION}"));
