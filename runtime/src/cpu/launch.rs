@@ -4,6 +4,7 @@ use super::plan::{Plan, plan};
 use super::pool::pool;
 use super::{Arg, Kernel, Options, Role, StageFn};
 use crate::Error;
+use std::alloc::{Layout, alloc_zeroed};
 use std::sync::atomic::{AtomicI64, Ordering};
 
 /// Arguments of a launch.
@@ -19,7 +20,7 @@ pub struct Launch<'a> {
     pub options: Options<'a>,
 }
 
-/// A cache line; scratch and workspace are made of them so that they are aligned for every vector type.
+/// A cache line; scratch is made of them, and workspace begins at one, so that they are aligned for every vector type.
 #[derive(Clone, Copy)]
 #[repr(C, align(64))]
 struct Line([u8; 64]);
@@ -31,6 +32,35 @@ fn lines(bytes: u128) -> Result<Vec<Line>, Error> {
     buffer.try_reserve_exact(count).map_err(|_| failed())?;
     buffer.resize(count, Line([0; 64]));
     Ok(buffer)
+}
+
+/// Zeros that begin at a line. The system finds their pages when they are touched, which is what the workers do.
+struct Zeros {
+    bytes: Vec<u8>,
+    first: usize,
+}
+
+impl Zeros {
+    fn new(bytes: u128) -> Result<Zeros, Error> {
+        let failed = || Error::OutOfMemory { bytes };
+        let size =
+            bytes.checked_add(align_of::<Line>() as u128).and_then(|n| usize::try_from(n).ok()).ok_or_else(failed)?;
+        let layout = Layout::array::<u8>(size).map_err(|_| failed())?;
+        // SAFETY: the size is not 0, and the vector gets all of the block, whose layout is its own.
+        let bytes = unsafe {
+            let start = alloc_zeroed(layout);
+            if start.is_null() {
+                return Err(failed());
+            }
+            Vec::from_raw_parts(start, size, size)
+        };
+        let first = bytes.as_ptr().align_offset(align_of::<Line>());
+        Ok(Zeros { bytes, first })
+    }
+
+    fn start(&mut self) -> *mut u8 {
+        self.bytes[self.first..].as_mut_ptr()
+    }
 }
 
 /// Checks the arguments and runs the kernel. Returns the name of the instruction set that ran.
@@ -46,8 +76,8 @@ pub fn launch<'k>(kernel: &Kernel<'k>, launch: &Launch<'_>) -> Result<&'k str, E
         pointers.0.push(match desc.role {
             Role::Table(bytes) => bytes.as_ptr().cast_mut(),
             Role::Workspace => {
-                workspace.push(lines(plan.workspace_bytes(t))?);
-                workspace.last_mut().map_or(std::ptr::null_mut(), |w| w.as_mut_ptr().cast())
+                workspace.push(Zeros::new(plan.workspace_bytes(t))?);
+                workspace.last_mut().map_or(std::ptr::null_mut(), Zeros::start)
             }
             Role::In | Role::Out | Role::InOut => launch.args[t].ptr,
         });

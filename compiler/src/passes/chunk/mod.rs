@@ -125,7 +125,7 @@ impl<'a> Chunker<'a> {
         let count = Expr::bin(BinOp::FloorDiv, up, Expr::Int(size));
         let n = add_rank(c, &format!("{name}_chunk"), Extent::Derived(count), true);
         let j = add_rank(c, &format!("{name}_in"), Extent::Const(size), false);
-        let i = add_rank(c, &format!("{name}_out"), Extent::Const(size), false);
+        let i = add_rank(c, &format!("{name}_out"), Extent::Const(size), true);
         let old = c.tensor(f.state).clone();
         let mut dims = old.dims.clone();
         dims[f.at] = add(Expr::Extent(n), Expr::Int(1));
@@ -316,48 +316,52 @@ impl<'a> Chunker<'a> {
         Some(all.subst(&|x| (x == self.f.t).then(|| first.clone())))
     }
 
-    /// A product of gates at generation t (and position j); `None` without gates.
+    /// A product of gates at generation t (and position j); `None` without gates. Between two positions of a chunk, gates that
+    /// do not change have the same product in every chunk: it is read at position i.
     fn product(&mut self, span: Span) -> Option<Expr> {
         let gate = self.f.gate.clone()?;
+        let between = matches!(span, Span::Between | Span::Within);
+        let clock = if between && !gate.mentions(self.f.t) { self.i } else { self.f.t };
         let mut ranks: Vec<RankId> = ranks_of([&gate]).into_iter().filter(|r| *r != self.f.t).collect();
         ranks.sort();
-        ranks.push(self.f.t);
-        if matches!(span, Span::Between | Span::Within) {
+        ranks.push(clock);
+        if between {
             ranks.push(self.j);
         }
         if let Some(t) = self.products.get(&span) {
             return Some(read_at(*t, &ranks));
         }
-        let out = self.scan_of(span, gate, &ranks);
+        let out = self.scan_of(span, gate, clock, &ranks);
         self.products.insert(span, out);
         Some(read_at(out, &ranks))
     }
 
     /// Products of gates as a recurrence over scalars, copied to memory at every generation.
-    fn scan_of(&mut self, span: Span, gate: Expr, ranks: &[RankId]) -> TensorId {
+    fn scan_of(&mut self, span: Span, gate: Expr, clock: RankId, ranks: &[RankId]) -> TensorId {
         // What follows a generation is known from the other end.
         let reverse = self.f.reverse != (span == Span::After);
-        let (t, one) = (Expr::Var(self.f.t), Expr::Float(1.0));
+        let (t, one) = (Expr::Var(clock), Expr::Float(1.0));
         let (before, after, next, first) = match reverse {
-            false => (t.clone(), add(t.clone(), Expr::Int(1)), OutIdx::Next(self.f.t), Expr::Int(0)),
-            true => (add(t.clone(), Expr::Int(1)), t.clone(), OutIdx::Prev(self.f.t), Expr::Extent(self.f.t)),
+            false => (t.clone(), add(t.clone(), Expr::Int(1)), OutIdx::Next(clock), Expr::Int(0)),
+            true => (add(t.clone(), Expr::Int(1)), t.clone(), OutIdx::Prev(clock), Expr::Extent(clock)),
         };
         let name = format!("{}_gates", self.c.tensor(self.f.state).name);
         let state = add_let(self.c, &name, DType::F32, ranks);
-        let at = ranks.iter().position(|r| *r == self.f.t).unwrap_or_default();
-        self.c.tensors[state.index()].dims[at] = add(Expr::Extent(self.f.t), Expr::Int(1));
-        let read = |g: &Expr| read_at(state, ranks).subst(&|r| (r == self.f.t).then(|| g.clone()));
+        let at = ranks.iter().position(|r| *r == clock).unwrap_or_default();
+        self.c.tensors[state.index()].dims[at] = add(Expr::Extent(clock), Expr::Int(1));
+        let read = |g: &Expr| read_at(state, ranks).subst(&|r| (r == clock).then(|| g.clone()));
         let longer = mul(gate.clone(), read(&before));
         let is = |e: Expr, i: i64| Expr::bin(BinOp::Eq, e, Expr::Int(i));
-        let here = Expr::bin(BinOp::Eq, Expr::Var(self.j), self.position());
+        let position = if clock == self.i { t } else { self.position() };
+        let here = Expr::bin(BinOp::Eq, Expr::Var(self.j), position.clone());
         // The first generation of a chunk, as this recurrence goes, and the one before the first of the next.
         let (opens, closes) = match reverse {
             false => (0, self.size - 1),
             true => (self.size - 1, 0),
         };
         let (body, seen) = match span {
-            Span::Upto => (Expr::select(is(self.position(), opens), gate, longer), after),
-            Span::Before | Span::After => (Expr::select(is(self.position(), closes), one.clone(), longer), before),
+            Span::Upto => (Expr::select(is(position, opens), gate, longer), after),
+            Span::Before | Span::After => (Expr::select(is(position, closes), one.clone(), longer), before),
             Span::Between => (Expr::select(here, one.clone(), longer), after),
             Span::Within => (Expr::select(here, one.clone(), longer), before),
         };
