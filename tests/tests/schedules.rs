@@ -1,4 +1,4 @@
-//! `split_kv` of a schedule changes no result, at no level and in machine code: spans without elements, spans that a
+//! `split_kv` and `chunk` of a schedule change no result, at no level and in machine code: spans without elements, spans that a
 //! mask hides, no elements at all, fewer elements than a span; and the bits do not depend on the number of threads.
 
 use attnc::cpu::{Program, Scalars, Tensor};
@@ -94,6 +94,41 @@ fn spans_change_no_result() {
     for body in BODIES {
         for size in [1, 4, 32, 1000] {
             check(body, size);
+        }
+    }
+}
+
+/// A recurrence with a constant decay (and the state after its steps), and one with gates that the data give.
+const STEPS: [&str; 2] = ["exp(-abs(w))", "exp(-8.0 * sigmoid(g[t]))"];
+
+#[test]
+fn chunks_change_no_result() {
+    for (gate, size) in STEPS.into_iter().flat_map(|g| [1, 3, 16, 64].map(|n| (g, n))) {
+        let text = format!(
+            "kernel k {{
+                rank E = 5, F = 19; iter T; scalar w: f32;
+                in q: f32[T, E]; in k: f32[T, E]; in v: f32[T, F]; in g: f32[T]; in s0: f32[E, F];
+                out o: f32[T, F]; out s1: f32[E, F];
+                state st[t,e,f]: f32;
+                init st[0,e,f] = s0[e,f];
+                st[t+1,e,f] = {gate} * st[t,e,f] + k[t,e] * v[t,f];
+                o[t,f] = sum[e](q[t,e] * st[t+1,e,f]);
+                s1[e,f] = st[T,e,f];
+            }}
+            schedule k on cpu {{ chunk T = {size}; }}"
+        );
+        let (checked, diags) = check_source(&text, &[]);
+        assert!(diags.is_empty(), "{diags:?}");
+        let (kernel, c) = (&checked.kernels[0], &checked.kernels[0].members[0]);
+        let options = Options::scheduled(kernel, "cranelift");
+        let program = Program::new(c, &options).unwrap_or_else(|e| panic!("{e:?}\n{text}"));
+        for t in [0, 1, 2, 17, 64, 130] {
+            let extents: BTreeMap<String, i64> = [("T".to_string(), t)].into();
+            let inputs = random_inputs(c, &extents, t as u64).expect("extents fit");
+            let l = Launch { inputs, scalars: [("w".to_string(), 0.1)].into(), extents };
+            let want = run_cascade(c, &l.inputs, &l.scalars, &l.extents).expect("the interpreter runs");
+            let d = difference(&want, &machine(c, &program, &l), Level::Lane);
+            assert_eq!(d, None, "{t} steps in chunks of {size}\n{text}");
         }
     }
 }
