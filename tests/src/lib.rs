@@ -4,6 +4,7 @@ pub mod compiled;
 pub mod generator;
 #[cfg(feature = "cuda")]
 pub mod gpu;
+pub mod gpu_kernels;
 pub mod launch;
 pub mod oracle;
 pub mod safety;

@@ -1,6 +1,7 @@
 //! The checks: names, and what each does.
 
 use super::guarded::{Guarded, Layout};
+use crate::gpu_kernels::{KERNELS, text_for};
 use crate::vectors::{Case, Launch, Outcome, Plan, judge, refusals_text};
 use attnc::cpu::{NoProgram, Scalars};
 use attnc::cuda::Program;
@@ -11,22 +12,6 @@ use einattn_compiler::driver::{Options, check_source};
 use einattn_compiler::interp::{Tensors, bind, random_inputs, run_cascade};
 use einattn_compiler::types::DType;
 use std::collections::BTreeMap;
-
-/// The kernels of `tests/kernels`.
-const KERNELS: [(&str, &str); 12] = [
-    ("softmax", include_str!("../../kernels/01-softmax.attn")),
-    ("causal", include_str!("../../kernels/02-causal.attn")),
-    ("sliding_window", include_str!("../../kernels/03-sliding_window.attn")),
-    ("gqa_softcap_alibi", include_str!("../../kernels/04-gqa_softcap_alibi.attn")),
-    ("sinks", include_str!("../../kernels/05-sinks.attn")),
-    ("key_padding", include_str!("../../kernels/06-key_padding.attn")),
-    ("sigmoid", include_str!("../../kernels/07-sigmoid.attn")),
-    ("cosine", include_str!("../../kernels/08-cosine.attn")),
-    ("neighbourhood_2d", include_str!("../../kernels/09-neighbourhood_2d.attn")),
-    ("t5_bias", include_str!("../../kernels/10-t5_bias.attn")),
-    ("row_statistics", include_str!("../../kernels/11-row_statistics.attn")),
-    ("documents", include_str!("../../kernels/12-documents.attn")),
-];
 
 /// Types of the floats.
 const TYPES: [&str; 3] = ["f32", "bf16", "f16"];
@@ -132,10 +117,7 @@ fn run(device: &'static Device, program: &Program, l: &Launch, layout: Layout) -
 
 /// A kernel of `tests/kernels` with its floats in a type.
 fn kernel(text: &str, dtype: &str, head: i64) -> Result<Cascade, Outcome> {
-    let text = text.replace(": f32[", &format!(": {dtype}["));
-    let fixed = |name: &str| text.contains(&format!("{name} = 16"));
-    let set = ["E", "F"].into_iter().filter(|name| fixed(name));
-    let set: Vec<(String, String)> = set.map(|name| (name.to_string(), head.to_string())).collect();
+    let (text, set) = text_for(text, dtype, head);
     let (checked, diags) = check_source(&text, &set);
     if let Some(d) = diags.first() {
         return Err(failed(d.message.clone()));
