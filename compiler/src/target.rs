@@ -44,6 +44,17 @@ impl CpuCaps {
     }
 }
 
+/// What multiplies matrices.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MatrixUnit {
+    /// Nothing.
+    None,
+    /// Warps: 16 × 8 tiles, reads of matrices from shared memory, asynchronous copies.
+    Warp,
+    /// Warpgroups too: 64 rows, columns in shared memory.
+    Warpgroup,
+}
+
 /// Properties of a GPU that decide tile shapes and instructions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GpuCaps {
@@ -51,8 +62,8 @@ pub struct GpuCaps {
     pub name: &'static str,
     /// Threads that run in lockstep and exchange values, where that many are guaranteed.
     pub subgroup: Option<u32>,
-    /// Matrix instructions of 16 × 8 tiles, reads of matrices from shared memory and asynchronous copies.
-    pub matrix: bool,
+    /// Matrix units.
+    pub matrix: MatrixUnit,
     /// Bytes of shared memory that a block may use.
     pub shared_bytes: u32,
     /// Words of private tiles that a thread may hold in registers.
@@ -68,7 +79,7 @@ impl GpuCaps {
     pub const WGSL: GpuCaps = GpuCaps {
         name: "wgsl",
         subgroup: None,
-        matrix: false,
+        matrix: MatrixUnit::None,
         shared_bytes: 16 << 10,
         private_words: 192,
         rows: 64,
@@ -78,15 +89,25 @@ impl GpuCaps {
     pub const SM_80: GpuCaps = GpuCaps {
         name: "sm_80",
         subgroup: Some(32),
-        matrix: true,
+        matrix: MatrixUnit::Warp,
         shared_bytes: 96 << 10,
         private_words: 192,
         rows: 64,
         stream_tile: 64,
     };
+    /// NVIDIA GPUs of compute capability 9.0.
+    pub const SM_90A: GpuCaps = GpuCaps {
+        name: "sm_90a",
+        subgroup: Some(32),
+        matrix: MatrixUnit::Warpgroup,
+        shared_bytes: 227 << 10,
+        private_words: 192,
+        rows: 128,
+        stream_tile: 128,
+    };
 
     /// Every GPU.
-    pub const ALL: [GpuCaps; 2] = [GpuCaps::WGSL, GpuCaps::SM_80];
+    pub const ALL: [GpuCaps; 3] = [GpuCaps::WGSL, GpuCaps::SM_80, GpuCaps::SM_90A];
 
     /// The GPU with this name.
     pub fn by_name(name: &str) -> Option<GpuCaps> {

@@ -180,7 +180,7 @@ fn ptx(
     for kernel in kernels {
         let options = Options::scheduled(kernel, "ptx");
         for member in &kernel.members {
-            match lower_gpu(member, &GpuCaps::SM_80, &options) {
+            match lower_gpu(member, &arch.caps(), &options) {
                 Ok(mut simt) => {
                     simt.name = member_name(member, &kernel.members);
                     files.extend(crate::ptx::files(&simt, arch)?);

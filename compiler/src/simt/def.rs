@@ -98,7 +98,7 @@ pub struct Array {
 pub enum Space {
     /// Each thread has its own.
     Private,
-    /// One a block. Aligned to 128 bytes.
+    /// One a block. Aligned to 1,024 bytes.
     Shared,
 }
 
@@ -184,6 +184,21 @@ pub enum Inst {
         /// Four F32 variables.
         acc: [Var; 4],
     },
+    /// `acc += a · b`, or `acc = a · b`, of a 64 × N tile, by the 128 threads of a warpgroup. The accumulators of `Mma` lie side by side, 8 columns
+    /// each; warp w of the group has rows 16w to 16w + 15. `a` has fragments for 16 contracted elements each. Complete when it
+    /// returns. Collective; shared memory that it reads was written before a barrier.
+    GroupMma {
+        /// Operand type, of 16 bits.
+        of: MatrixType,
+        /// Rows.
+        a: Vec<[Val; 4]>,
+        /// Columns.
+        b: SharedMatrix,
+        /// Four F32 variables for each 8 columns.
+        acc: Vec<Var>,
+        /// Add to what `acc` holds.
+        accumulate: bool,
+    },
     /// Reads 8 × 8 matrices of 16-bit elements from shared memory, one for each of `dst` (1, 2 or 4 Pairs). Thread 8i + r of the
     /// subgroup gives the offset of row r of matrix i (a multiple of 8; 16-byte aligned). Thread t receives elements
     /// 2·(t mod 4) and +1 of row t div 4; transposed: of column t div 4. Collective.
@@ -216,6 +231,21 @@ pub enum Inst {
     CopyWait(u32),
 }
 
+/// A matrix operand in shared memory, laid out by `swizzle::offset`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SharedMatrix {
+    /// Array of 16-bit elements.
+    pub array: ArrayId,
+    /// Offset of the first element, I32: a multiple of 512, equal in all threads.
+    pub first: Val,
+    /// Rows of the tile.
+    pub rows: u32,
+    /// Elements of a row of a panel: 64, 32 or 16.
+    pub width: u32,
+    /// Rows of the tile are contracted, its columns are those of the product; otherwise the other way round.
+    pub across: bool,
+}
+
 /// Operand type of a matrix product, with its fragments. g = t div 4 and c = t mod 4 for thread t of the subgroup; the accumulator
 /// holds (g, 2c), (g, 2c+1), (g+8, 2c), (g+8, 2c+1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -224,7 +254,7 @@ pub enum MatrixType {
     F16,
     /// Likewise.
     Bf16,
-    /// K = 8, F32 rounded to 10 bits of fraction. a: (g, c), (g+8, c), (g, c+4), (g+8, c+4); b: rows c, c+4, column g.
+    /// K = 8, F32 whose low 13 bits are 0. a: (g, c), (g+8, c), (g, c+4), (g+8, c+4); b: rows c, c+4, column g.
     Tf32,
 }
 

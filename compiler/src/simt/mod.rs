@@ -9,6 +9,7 @@ pub mod exec;
 mod lower;
 mod parse;
 mod print;
+pub mod swizzle;
 #[cfg(test)]
 pub(crate) mod tests;
 pub mod typing;

@@ -125,6 +125,12 @@ fn inst(f: &mut String, s: &SimtStage, inst: &Inst, depth: usize) -> fmt::Result
         Inst::Mma { of, a, b, acc } => {
             writeln!(f, "{pad}mma {} [{}] += [{}] * [{}]", word(of), vars(acc), vals(a), vals(b))
         }
+        Inst::GroupMma { of, a, b, acc, accumulate } => {
+            let a: Vec<Val> = a.iter().flatten().copied().collect();
+            let (op, way) = (if *accumulate { "+=" } else { "=" }, if b.across { " across" } else { "" });
+            let right = format!("s{}[v{}] rows {} width {}{way}", b.array.0, b.first.0, b.rows, b.width);
+            writeln!(f, "{pad}group_mma {} [{}] {op} [{}] * {right}", word(of), vars(acc), vals(&a))
+        }
         Inst::LoadMatrix { dst, array, offset, transposed } => {
             let way = if *transposed { " transposed" } else { "" };
             writeln!(f, "{pad}{}: Pair = matrix s{}[v{}]{way}", vals(dst), array.0, offset.0)

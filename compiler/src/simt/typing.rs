@@ -201,6 +201,7 @@ impl Inst {
             Inst::Load { from, .. } => vec![from.offset()],
             Inst::Store { to, values } => std::iter::once(to.offset()).chain(values.iter().copied()).collect(),
             Inst::Mma { a, b, .. } => a.iter().chain(b).copied().collect(),
+            Inst::GroupMma { a, b, .. } => a.iter().flatten().copied().chain([b.first]).collect(),
             Inst::LoadMatrix { offset, .. } => vec![*offset],
             Inst::CopyAsync { to, from, valid, .. } => vec![*to, *from, *valid],
         }
@@ -217,6 +218,7 @@ impl Inst {
             | Inst::Store { .. }
             | Inst::Barrier
             | Inst::Mma { .. }
+            | Inst::GroupMma { .. }
             | Inst::CopyAsync { .. }
             | Inst::CopyCommit
             | Inst::CopyWait(_) => vec![],

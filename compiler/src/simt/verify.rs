@@ -62,6 +62,7 @@ impl Varying {
                 self.vars.insert(*var);
             }
             Inst::Mma { acc, .. } => self.vars.extend(acc),
+            Inst::GroupMma { acc, .. } => self.vars.extend(acc),
             Inst::Loop { body, .. } => self.block(stage, body, uniform && !varies),
             Inst::If { then, els, .. } => {
                 self.block(stage, then, uniform && !varies);
@@ -210,6 +211,21 @@ impl Checker<'_> {
                 self.in_subgroup("a matrix product", Some(32));
                 let ty = if *of == MatrixType::Tf32 { Ty::F32 } else { Ty::Pair };
                 a.iter().chain(b).for_each(|v| self.read(*v, &[ty]));
+                acc.iter().for_each(|x| self.accumulator(*x));
+            }
+            Inst::GroupMma { of, a, b, acc, accumulate: _ } => {
+                self.in_subgroup("a matrix product", Some(32));
+                let groups = self.stage.threads.is_multiple_of(128) && *of != MatrixType::Tf32;
+                self.need(groups, || "a product of warpgroups by other blocks or of other types".into());
+                a.iter().flatten().for_each(|v| self.read(*v, &[Ty::Pair]));
+                self.read(b.first, &[Ty::I32]);
+                let varies = self.varying.vals.contains(&b.first);
+                let halves = self.array(b.array).is_some_and(|a| a.space == Space::Shared && a.elem.bytes() == 2);
+                let known = matches!(b.width, 16 | 32 | 64) && b.rows.is_multiple_of(16);
+                self.need(halves && known && !varies, || "columns of a product in another array or layout".into());
+                self.need(!a.is_empty() && matches!(acc.len(), 4..=128) && acc.len().is_multiple_of(4), || {
+                    format!("a product of {} columns", acc.len() * 2)
+                });
                 acc.iter().for_each(|x| self.accumulator(*x));
             }
             Inst::LoadMatrix { dst, array, offset, transposed: _ } => {

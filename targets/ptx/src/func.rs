@@ -58,6 +58,8 @@ pub(crate) struct Func<'k> {
     pub(crate) written: BTreeSet<usize>,
     pub(crate) alignment: Vec<u32>,
     pub(crate) uses_scratch: bool,
+    /// Warpgroups multiply.
+    groups: bool,
 }
 
 impl<'k> Func<'k> {
@@ -79,12 +81,13 @@ impl<'k> Func<'k> {
             written: BTreeSet::new(),
             alignment: vec![1; kernel.tensors.len()],
             uses_scratch: false,
+            groups: false,
         };
         let mut end = 0u32;
         for a in &stage.arrays {
             func.shared.push(end);
             if a.space == Space::Shared {
-                end = (end + a.len * a.elem.bytes()).next_multiple_of(128);
+                end = (end + a.len * a.elem.bytes()).next_multiple_of(1024);
             }
         }
         func.shared.push(end);
@@ -104,6 +107,7 @@ impl<'k> Func<'k> {
                 Inst::Load { from: Place::Scratch(_), .. } | Inst::Store { to: Place::Scratch(_), .. } => {
                     self.uses_scratch = true;
                 }
+                Inst::GroupMma { .. } => self.groups = true,
                 Inst::Loop { body, .. } => self.scan(body),
                 Inst::If { then, els, .. } => {
                     self.scan(then);
@@ -208,11 +212,19 @@ impl<'k> Func<'k> {
             Inst::Load { dst, from } => self.load(dst, *from),
             Inst::Store { to, values } => self.store(*to, values),
             Inst::Barrier => {
+                if self.groups {
+                    // What was written before the barrier is read by the asynchronous proxy after it.
+                    self.line("fence.proxy.async.shared::cta");
+                }
                 self.line("bar.sync 0");
                 Ok(())
             }
             Inst::Mma { of, a, b, acc } => {
                 self.mma(*of, a, b, acc);
+                Ok(())
+            }
+            Inst::GroupMma { of, a, b, acc, accumulate } => {
+                self.group_mma(*of, a, b, acc, *accumulate);
                 Ok(())
             }
             Inst::LoadMatrix { dst, array, offset, transposed } => {

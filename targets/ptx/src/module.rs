@@ -3,6 +3,7 @@
 use crate::Error;
 use crate::func::Func;
 use einattn_compiler::simt::{self, SimtKernel, Space};
+use einattn_compiler::target::GpuCaps;
 
 /// Bytes that the parameters of an entry may take.
 pub const MAX_PARAMETER_BYTES: usize = 4096;
@@ -26,6 +27,23 @@ impl Arch {
         match self {
             Arch::Sm80 => "sm_80",
             Arch::Sm90a => "sm_90a",
+        }
+    }
+
+    /// What kernels for the family are lowered for.
+    pub fn caps(self) -> GpuCaps {
+        match self {
+            Arch::Sm80 => GpuCaps::SM_80,
+            Arch::Sm90a => GpuCaps::SM_90A,
+        }
+    }
+
+    /// The best family for a compute capability; `None` below 8.0.
+    pub fn of_capability(major: i32, minor: i32) -> Option<Arch> {
+        match (major, minor) {
+            (9, 0) => Some(Arch::Sm90a),
+            (8.., _) => Some(Arch::Sm80),
+            _ => None,
         }
     }
 
@@ -79,7 +97,7 @@ pub fn emit(kernel: &SimtKernel, arch: Arch) -> Result<Module, Error> {
     );
     let uses_shared = |s: &simt::SimtStage| s.arrays.iter().any(|a| a.space == Space::Shared);
     if kernel.stages.iter().any(uses_shared) {
-        text.push_str("\n.extern .shared .align 128 .b8 smem[];\n");
+        text.push_str("\n.extern .shared .align 1024 .b8 smem[];\n");
     }
     let (mut entries, mut alignment) = (vec![], vec![1; kernel.tensors.len()]);
     for (i, stage) in kernel.stages.iter().enumerate() {

@@ -1,7 +1,7 @@
 //! What the threads of a subgroup do together, and asynchronous copies.
 
 use super::{Block, Word, ops};
-use crate::simt::{ArrayId, MatrixType, Place, Val, Var};
+use crate::simt::{ArrayId, MatrixType, Place, SharedMatrix, Val, Var, swizzle};
 
 /// Copies of one thread that are under way: committed groups, the oldest first, and those of no group yet.
 #[derive(Clone, Default)]
@@ -80,6 +80,41 @@ impl Block<'_> {
             }
         }
         m
+    }
+
+    pub(super) fn group_mma(
+        &mut self,
+        of: MatrixType,
+        a: &[[Val; 4]],
+        b: &SharedMatrix,
+        acc: &[Var],
+        accumulate: bool,
+    ) -> Result<(), String> {
+        let columns = acc.len() * 2;
+        for warp in (0..self.threads).step_by(WARP) {
+            let mut right = vec![vec![0.0; columns]; 16 * a.len()];
+            let first = i64::from(self.int(b.first, warp));
+            for (k, row) in right.iter_mut().enumerate() {
+                for (n, x) in row.iter_mut().enumerate() {
+                    let (r, c) = if b.across { (k, n) } else { (n, k) };
+                    let at = first + i64::from(swizzle::offset(b.rows, b.width, r as u32, c as u32));
+                    let at = self.cell(b.array, at, warp)?;
+                    let word = self.arrays[b.array.0 as usize].read(at, self.epoch, warp as u32)?;
+                    *x = f64::from(f32::from_bits(word));
+                }
+            }
+            let left: Vec<_> = a.iter().map(|a| self.fragments(of, warp, a, left_place)).collect();
+            for t in 0..WARP {
+                for (i, x) in acc.iter().enumerate() {
+                    let (row, col) = (t / 4 + SIDE * (i % 4 / 2), SIDE * (i / 4) + 2 * (t % 4) + i % 2);
+                    let sum: f64 = (0..right.len()).map(|k| left[k / 16][row][k % 16] * right[k][col]).sum();
+                    let x = self.var(*x, warp + t);
+                    let old = if accumulate { f64::from(ops::float(*x)) } else { 0.0 };
+                    *x = ops::of_float((old + sum) as f32);
+                }
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn load_matrix(

@@ -138,6 +138,10 @@ impl<'a> Block<'a> {
                 self.together("a matrix product", active)?;
                 self.mma(*of, a, b, acc);
             }
+            Inst::GroupMma { of, a, b, acc, accumulate } => {
+                self.together("a matrix product", active)?;
+                self.group_mma(*of, a, b, acc, *accumulate)?;
+            }
             Inst::LoadMatrix { dst, array, offset, transposed } => {
                 self.together("a read of matrices", active)?;
                 self.load_matrix(dst, *array, *offset, *transposed)?;

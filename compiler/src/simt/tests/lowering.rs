@@ -167,10 +167,12 @@ fn products_of_attention_are_fragments() {
     let mut compared = 0;
     for (e, f, dtype) in [("40", "24", "bf16"), ("40", "24", "f32"), ("20", "12", "f16"), ("20", "12", "f32")] {
         for c in members(text.unwrap_or_default(), "attention_causal", &[("E", e), ("F", f), ("Elem", dtype)]) {
-            let (_, simt) = lowered(&c, &GpuCaps::SM_80).expect("it is lowered");
-            assert!(simt.stages.iter().all(|s| s.subgroup == Some(32)), "{:?}", c.spec);
-            compared += compare(&c, &GpuCaps::SM_80, SHAPES).expect("it is lowered");
+            for caps in [&GpuCaps::SM_80, &GpuCaps::SM_90A] {
+                let (_, simt) = lowered(&c, caps).expect("it is lowered");
+                assert!(simt.stages.iter().all(|s| s.subgroup == Some(32)), "{:?}", c.spec);
+                compared += compare(&c, caps, SHAPES).expect("it is lowered");
+            }
         }
     }
-    assert_eq!(compared, 4 * SHAPES.len());
+    assert_eq!(compared, 2 * 4 * SHAPES.len());
 }

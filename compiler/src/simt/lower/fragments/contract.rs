@@ -3,10 +3,14 @@
 //! 16-bit tensors are multiplied as they are, and what meets them is rounded to their type. f32 is split into the two
 //! halves that a tf32 operand can hold, and three of the four products are summed: about 22 bits of each product.
 
-use super::{Element, Fragments, Held, Kind, Res, Val};
+use super::{Element, Fragments, Held, Kind, Res, SharedTile, Val};
 use crate::math::Math;
-use crate::simt::{ArrayId, Elem, Inst, MatrixType, Op, Place, SimtBin, Ty, Var};
+use crate::simt::{ArrayId, Elem, Inst, MatrixType, Op, Place, SharedMatrix, SimtBin, Ty, Var};
 use crate::tile::{AxisId, BufId, Expr};
+
+fn matrix_type(elem: Elem) -> MatrixType {
+    if elem == Elem::F16 { MatrixType::F16 } else { MatrixType::Bf16 }
+}
 
 /// The bits of an f32 that a tf32 operand holds.
 const TF32: i32 = !0x1fff;
@@ -15,7 +19,7 @@ const TF32: i32 = !0x1fff;
 struct Columns {
     array: ArrayId,
     elem: Elem,
-    stride: i64,
+    tile: SharedTile,
     /// Offset of the current copy.
     first: Val,
     /// The contracted axis runs along the rows of the tile rather than within them.
@@ -38,12 +42,15 @@ impl Fragments<'_> {
         let (Held::Vars(acc), Held::Vars(rows)) = (self.held[dst.index()].clone(), self.held[b.index()].clone()) else {
             return self.refuse("a product of tiles in shared memory");
         };
-        if !accumulate {
+        if !accumulate && columns.tile.width.is_none() {
             let zero = self.fb.float(0.0);
             acc.iter().for_each(|v| self.set(*v, zero));
         }
         match columns.elem {
-            Elem::F16 | Elem::Bf16 => self.halves(&columns, b, &rows, &acc, (x, over))?,
+            Elem::F16 | Elem::Bf16 if columns.tile.width.is_some() => {
+                self.group(&columns, b, &rows, acc.clone(), (over, accumulate));
+            }
+            Elem::F16 | Elem::Bf16 => self.halves(&columns, b, &rows, &acc, (x, over)),
             Elem::F32 => self.floats(&columns, &rows, &acc, (x, over)),
             Elem::I32 => return self.refuse("a product of integers"),
         }
@@ -54,7 +61,7 @@ impl Fragments<'_> {
     }
 
     fn columns(&mut self, left: BufId, over: AxisId, x: AxisId) -> Res<Columns> {
-        let (Held::Array { array, stride, size }, Kind::Shared(elem)) =
+        let (Held::Array { array, tile }, Kind::Shared(elem)) =
             (self.held[left.index()].clone(), self.shape.bufs[left.index()].clone())
         else {
             return self.refuse("a product whose columns are not in shared memory");
@@ -65,8 +72,8 @@ impl Fragments<'_> {
             [a, b] if a == over && b == x => true,
             _ => return self.refuse("a product with columns along other axes"),
         };
-        let first = self.current_copy(left, size);
-        Ok(Columns { array, elem, stride, first, across })
+        let first = self.current_copy(left, tile.len());
+        Ok(Columns { array, elem, tile, first, across })
     }
 
     fn groups(&self, a: AxisId) -> u32 {
@@ -100,34 +107,52 @@ impl Fragments<'_> {
         out
     }
 
-    fn halves(&mut self, columns: &Columns, b: BufId, rows: &[Var], acc: &[Var], (x, k): (AxisId, AxisId)) -> Res<()> {
-        let of = if columns.elem == Elem::F16 { MatrixType::F16 } else { MatrixType::Bf16 };
+    /// Operands of 16 contracted elements each, of one row tile.
+    fn left_halves(&mut self, elem: Elem, b: BufId, rows: &[Var], k: AxisId, row_tile: u32) -> Vec<[Val; 4]> {
         let pairs = match self.packed.get(&b).cloned() {
-            Some((elem, vars)) if elem == columns.elem => vars.into_iter().map(|v| self.get(v)).collect(),
-            _ => self.pairs(rows, columns.elem),
+            Some((packed, vars)) if packed == elem => vars.into_iter().map(|v| self.get(v)).collect(),
+            _ => self.pairs(rows, elem),
         };
-        let (across, groups) = (self.groups(x), self.groups(k));
+        let groups = self.groups(k);
         let zero = self.fb.float(0.0);
-        let zero = self.fb.op(Op::Pack(columns.elem, zero, zero));
+        let zero = self.fb.op(Op::Pack(elem, zero, zero));
+        let at = |group: u32, half: u32| {
+            let i = ((row_tile * groups + group) * 2 + half) as usize;
+            if group < groups { pairs[i] } else { zero }
+        };
+        let step = |s: u32| [at(2 * s, 0), at(2 * s, 1), at(2 * s + 1, 0), at(2 * s + 1, 1)];
+        (0..groups.div_ceil(2)).map(step).collect()
+    }
+
+    /// A product of warpgroups.
+    fn group(&mut self, columns: &Columns, b: BufId, rows: &[Var], acc: Vec<Var>, (k, accumulate): (AxisId, bool)) {
+        let a = self.left_halves(columns.elem, b, rows, k, 0);
+        let (array, first, across) = (columns.array, columns.first, columns.across);
+        let width = columns.tile.width.unwrap_or(16);
+        let b = SharedMatrix { array, first, rows: columns.tile.rows as u32, width, across };
+        self.fb.inst(Inst::GroupMma { of: matrix_type(columns.elem), a, b, acc, accumulate });
+    }
+
+    fn halves(&mut self, columns: &Columns, b: BufId, rows: &[Var], acc: &[Var], (x, k): (AxisId, AxisId)) {
+        let of = matrix_type(columns.elem);
+        let (across, groups) = (self.groups(x), self.groups(k));
+        let left: Vec<_> = (0..self.shape.layout.row_tiles)
+            .map(|row_tile| self.left_halves(columns.elem, b, rows, k, row_tile))
+            .collect();
         for step in 0..groups.div_ceil(2) {
             for first in (0..across).step_by(2) {
                 let count = (across - first).min(2);
                 let right = self.column_halves(columns, first, count, step);
-                for row_tile in 0..self.shape.layout.row_tiles {
-                    let at = |group: u32, half: u32| {
-                        let i = ((row_tile * groups + group) * 2 + half) as usize;
-                        if group < groups { pairs[i] } else { zero }
-                    };
-                    let a = [at(2 * step, 0), at(2 * step, 1), at(2 * step + 1, 0), at(2 * step + 1, 1)];
+                for (row_tile, a) in left.iter().enumerate() {
+                    let a = a[step as usize];
                     for g in 0..count {
                         let b = [right[2 * g as usize], right[2 * g as usize + 1]];
-                        let acc = self.accumulator(acc, row_tile, first + g, across);
+                        let acc = self.accumulator(acc, row_tile as u32, first + g, across);
                         self.fb.inst(Inst::Mma { of, a, b, acc });
                     }
                 }
             }
         }
-        Ok(())
     }
 
     /// Operands of `count` groups of 8 columns for 16 contracted elements: two Pairs each.
@@ -142,13 +167,13 @@ impl Fragments<'_> {
         // Along the columns: 8·group + 8·next_group; along the contraction: 16·step + 8·second_half; one of them + row.
         let (n, k) = (self.fb.shl(next_group, 3), self.fb.shl(second_half, 3));
         let (n, k) = if c.across { (n, self.fb.add(k, row)) } else { (self.fb.add(n, row), k) };
-        let stride = self.fb.int(c.stride as i32);
+        let stride = self.fb.int(c.tile.stride as i32);
         let (outer, inner) = if c.across { (k, n) } else { (n, k) };
         let (o, i) = if c.across { (16 * step, 8 * group) } else { (8 * group, 16 * step) };
         let at = self.fb.mul(outer, stride);
         let at = self.fb.add(at, inner);
         let at = self.fb.add(at, c.first);
-        let fixed = self.fb.int((i64::from(o) * c.stride + i64::from(i)) as i32);
+        let fixed = self.fb.int((i64::from(o) * c.tile.stride + i64::from(i)) as i32);
         let at = self.fb.add(at, fixed);
         self.fb.load_matrix(2 * count as usize, c.array, at, c.across)
     }
@@ -186,13 +211,13 @@ impl Fragments<'_> {
     fn column_floats(&mut self, c: &Columns, group: u32, step: u32) -> [Val; 2] {
         let (n, k) = (self.quad(), self.in_quad());
         let k = self.fb.shl(k, 1);
-        let stride = self.fb.int(c.stride as i32);
+        let stride = self.fb.int(c.tile.stride as i32);
         let (outer, inner) = if c.across { (k, n) } else { (n, k) };
         let (o, i) = if c.across { (8 * step, 8 * group) } else { (8 * group, 8 * step) };
         let at = self.fb.mul(outer, stride);
         let at = self.fb.add(at, inner);
         let at = self.fb.add(at, c.first);
-        let fixed = self.fb.int((i64::from(o) * c.stride + i64::from(i)) as i32);
+        let fixed = self.fb.int((i64::from(o) * c.tile.stride + i64::from(i)) as i32);
         let at = self.fb.add(at, fixed);
         if !c.across {
             let both = self.fb.load_many(Ty::F32, 2, Place::Array(c.array, at));

@@ -1,11 +1,11 @@
 //! Tiles in shared memory: copied from tensors 16 bytes at a time where that is possible, else element by element, by all threads.
 
-use super::{Fragments, Held, Kind, Res, Val};
+use super::{Fragments, Held, Kind, Res, SharedTile, Val};
 use crate::cascade::{Extent, TensorId};
 use crate::lane::LaneCmp;
 use crate::math::Math;
 use crate::simt::lower::scalar;
-use crate::simt::{ArrayId, Elem, Inst, Op, Place, SimtBin, Space, Ty};
+use crate::simt::{ArrayId, Elem, Inst, Op, Place, SimtBin, Space, Ty, swizzle};
 use crate::tile::{AxisId, BufId, Expr, Tile};
 use crate::types::RedOp;
 
@@ -15,32 +15,26 @@ struct Target {
     buf: BufId,
     array: ArrayId,
     elem: Elem,
-    stride: i64,
-    /// Rows, and columns without padding.
-    rows: i64,
-    columns: i64,
+    tile: SharedTile,
     /// Offset of the copy that is written.
     first: Val,
 }
 
 impl Fragments<'_> {
     fn target(&mut self, b: BufId, parity: Option<Val>) -> Res<Target> {
-        let (Held::Array { array, stride, size }, Kind::Shared(elem)) =
+        let (Held::Array { array, tile }, Kind::Shared(elem)) =
             (self.held[b.index()].clone(), self.shape.bufs[b.index()].clone())
         else {
             return self.refuse("a tile that is not in shared memory");
         };
-        let (rows, _) = self.shape.shared_dims(&self.stage.bufs[b.index()].axes, elem);
-        let columns =
-            if self.stage.bufs[b.index()].axes.len() == 2 { stride - i64::from(16 / elem.bytes()) } else { stride };
         let first = match parity {
             None => self.fb.int(0),
             Some(p) => {
-                let size = self.fb.int(size as i32);
+                let size = self.fb.int(tile.len() as i32);
                 self.fb.mul(p, size)
             }
         };
-        Ok(Target { buf: b, array, elem, stride, rows, columns, first })
+        Ok(Target { buf: b, array, elem, tile, first })
     }
 
     /// `tile = value`, complete when it returns.
@@ -126,15 +120,15 @@ impl Fragments<'_> {
     fn chunks(&mut self, t: &Target, tensor: TensorId, idx: &[Expr]) -> Res<()> {
         let axes = self.stage.bufs[t.buf.index()].axes.clone();
         let width = i64::from(16 / t.elem.bytes());
-        let a_row = t.columns / width;
+        let a_row = t.tile.columns / width;
         let valid_columns = self.shape.sizes[axes[1].index()];
-        self.spread(t.rows * a_row, &mut |s, at| {
+        self.spread(t.tile.rows * a_row, &mut |s, at| {
             let per_row = s.fb.int(a_row as i32);
             let (row, chunk) = (s.fb.binary(SimtBin::FloorDiv, at, per_row), s.fb.binary(SimtBin::Mod, at, per_row));
             let w = s.fb.int(width as i32);
             let column = s.fb.mul(chunk, w);
             let mut valid = s.point(axes[0], row)?;
-            if valid_columns < t.columns {
+            if valid_columns < t.tile.columns {
                 let (n, last) = (s.fb.int(valid_columns as i32), s.fb.int((valid_columns - width) as i32));
                 let inside = s.fb.cmp(LaneCmp::Lt, column, n);
                 valid = s.fb.binary(SimtBin::And, valid, inside);
@@ -152,10 +146,28 @@ impl Fragments<'_> {
     }
 
     fn place(&mut self, t: &Target, row: Val, column: Val) -> Val {
-        let stride = self.fb.int(t.stride as i32);
-        let at = self.fb.mul(row, stride);
-        let at = self.fb.add(at, column);
+        let at = self.within(t.tile, row, column);
         self.fb.add(at, t.first)
+    }
+
+    /// Offset of an element in a shared tile.
+    pub(super) fn within(&mut self, tile: SharedTile, row: Val, column: Val) -> Val {
+        let Some(width) = tile.width else {
+            let stride = self.fb.int(tile.stride as i32);
+            let at = self.fb.mul(row, stride);
+            return self.fb.add(at, column);
+        };
+        let (shift, mask) = swizzle::exchange(width);
+        let log = width.trailing_zeros();
+        let (mask, low, within) = (self.fb.int(mask as i32), self.fb.int(7), self.fb.int(width as i32 - 1));
+        let (panel, column) = (self.fb.shr(column, log), self.fb.binary(SimtBin::And, column, within));
+        let (chunk, rest) = (self.fb.shr(column, 3), self.fb.binary(SimtBin::And, column, low));
+        let by = self.fb.shr(row, shift);
+        let by = self.fb.binary(SimtBin::And, by, mask);
+        let chunk = self.fb.binary(SimtBin::Xor, chunk, by);
+        let panel_len = self.fb.int((tile.rows * i64::from(width)) as i32);
+        let terms = [self.fb.mul(panel, panel_len), self.fb.shl(row, log), self.fb.shl(chunk, 3), rest];
+        terms.into_iter().reduce(|a, b| self.fb.add(a, b)).unwrap_or(rest)
     }
 
     /// Moves to a point of a tile's axis, or to the last valid one; whether it is valid.
@@ -173,10 +185,10 @@ impl Fragments<'_> {
     fn each(&mut self, t: &Target, op: Option<RedOp>, value: &Expr) -> Res<()> {
         let axes = self.stage.bufs[t.buf.index()].axes.clone();
         let ty = super::var_type(self.stage.bufs[t.buf.index()].ty);
-        self.spread(t.rows * t.columns, &mut |s, at| {
+        self.spread(t.tile.rows * t.tile.columns, &mut |s, at| {
             s.loaded.clear();
             s.element = None;
-            let columns = s.fb.int(t.columns as i32);
+            let columns = s.fb.int(t.tile.columns as i32);
             let (row, column) = (s.fb.binary(SimtBin::FloorDiv, at, columns), s.fb.binary(SimtBin::Mod, at, columns));
             let mut valid = s.fb.truth(true);
             for (i, a) in [row, column][2 - axes.len()..].iter().zip(&axes) {

@@ -189,14 +189,20 @@ impl Fragments<'_> {
                 Ok(self.get(vars[e.index(self.shape.sizes[x.index()])]))
             }
             (Held::Vars(_), Kind::Tile(x), Some((e, _))) => self.elsewhere(b, x, e),
-            (Held::Array { array, stride, size }, ..) => {
-                let mut at = self.current_copy(b, size);
-                for (d, a) in buf.axes.iter().enumerate() {
-                    let i = self.index(*a)?;
-                    let step = self.fb.int(if d + 1 < buf.axes.len() { stride as i32 } else { 1 });
-                    let term = self.fb.mul(i, step);
-                    at = self.fb.add(at, term);
+            (Held::Array { array, tile }, ..) => {
+                let mut at = vec![];
+                for a in &buf.axes {
+                    at.push(self.index(*a)?);
                 }
+                let zero = self.fb.int(0);
+                let (row, column) = match at[..] {
+                    [column] => (zero, column),
+                    [row, column] => (row, column),
+                    _ => (zero, zero),
+                };
+                let at = self.within(tile, row, column);
+                let first = self.current_copy(b, tile.len());
+                let at = self.fb.add(at, first);
                 let ty = super::var_type(buf.ty);
                 let v = self.fb.load(if ty == Ty::B { Ty::I32 } else { ty }, Place::Array(array, at));
                 Ok(scalar::convert(&mut self.fb, v, ty))

@@ -23,8 +23,8 @@ use crate::cascade::{Extent, RankId};
 use crate::diag::Refusal;
 use crate::lane::Slots;
 use crate::math::Math;
-use crate::simt::{ArrayId, Builder, Elem, Inst, Op, SimtBin, SimtStage, Space, Ty, Val, Var};
-use crate::target::GpuCaps;
+use crate::simt::{ArrayId, Builder, Elem, Inst, Op, SimtBin, SimtStage, Space, Ty, Val, Var, swizzle};
+use crate::target::{GpuCaps, MatrixUnit};
 use crate::tile::{Axis, AxisId, BufId, BufType, Expr, Stmt, Tile, TileKernel, TileStage};
 use layout::{Element, Layout};
 use std::collections::BTreeMap;
@@ -38,7 +38,7 @@ pub(super) fn lower_stage(
     stage: &TileStage,
     caps: &GpuCaps,
 ) -> Option<SimtStage> {
-    if !caps.matrix {
+    if caps.matrix == MatrixUnit::None {
         return None;
     }
     let shape = Shape::of(kernel, stage, caps)?;
@@ -55,6 +55,26 @@ struct Shape {
     /// Elements of every axis in a tile; 1 for scalar ones.
     sizes: Vec<i64>,
     bufs: Vec<Kind>,
+    /// Tiles whose layout is that of warpgroup products.
+    swizzled: Vec<BufId>,
+}
+
+/// Layout of a tile in shared memory.
+#[derive(Clone, Copy)]
+struct SharedTile {
+    /// Rows and columns, with what is filled up to multiples of 16.
+    rows: i64,
+    columns: i64,
+    /// Elements from one row to the next.
+    stride: i64,
+    /// Columns of a panel of the layout of `swizzle`.
+    width: Option<u32>,
+}
+
+impl SharedTile {
+    fn len(self) -> i64 {
+        self.rows * self.stride
+    }
 }
 
 /// Where a tile lies.
@@ -82,7 +102,12 @@ impl Shape {
         let sizes = sizes.unwrap_or_else(|| stage.axes.iter().map(|a| size(kernel, a).unwrap_or(0)).collect());
         let layout = Layout::of(sizes[lane.index()])?;
         let bufs = (0..stage.bufs.len() as u32).map(|b| kind(kernel, stage, BufId(b))).collect::<Option<Vec<_>>>()?;
-        let shape = Shape { lane, layout, sizes, bufs };
+        let swizzled = if caps.matrix == MatrixUnit::Warpgroup && layout.warps.is_multiple_of(4) {
+            query::columns_of_products(stage, lane)
+        } else {
+            vec![]
+        };
+        let shape = Shape { lane, layout, sizes, bufs, swizzled };
         (shape.registers(stage) <= caps.private_words && shape.shared(stage) <= caps.shared_bytes).then_some(shape)
     }
 
@@ -157,8 +182,9 @@ impl Shape {
         for (i, b) in stage.bufs.iter().enumerate() {
             match &self.bufs[i] {
                 Kind::Shared(e) => {
-                    let (rows, stride) = self.shared_dims(&b.axes, *e);
-                    bytes += 2 * rows.saturating_mul(stride).saturating_mul(i64::from(e.bytes()));
+                    let tile = self.shared_tile(BufId(i as u32), &b.axes, *e);
+                    let copies = if query::is_copied_ahead(stage, BufId(i as u32)) { 2 } else { 1 };
+                    bytes += copies * tile.rows.saturating_mul(tile.stride).saturating_mul(i64::from(e.bytes())) + 1024;
                 }
                 Kind::Tile(_) | Kind::Scalar | Kind::Row => {}
             }
@@ -171,18 +197,17 @@ impl Shape {
         (self.sizes[columns.index()] + 7) / 8 * 8 * self.sizes[self.lane.index()]
     }
 
-    /// Rows of a shared tile, and elements from one row to the next: products read 16 at a time, and 16 bytes of padding keep 8 rows in
-    /// different banks.
-    fn shared_dims(&self, axes: &[AxisId], elem: Elem) -> (i64, i64) {
-        let up = |n: i64, to: i64| (n + to - 1) / to * to;
-        match axes {
-            [x] => (1, up(self.sizes[x.index()], 16)),
-            [rows, columns] => {
-                let pad = i64::from(16 / elem.bytes());
-                (up(self.sizes[rows.index()], 16), up(self.sizes[columns.index()], 16) + pad)
-            }
+    /// Layout of a shared tile. Products read 16 rows and columns at a time; 16 bytes of padding keep 8 rows in different banks.
+    fn shared_tile(&self, b: BufId, axes: &[AxisId], elem: Elem) -> SharedTile {
+        let up = |a: &AxisId| (self.sizes[a.index()] + 15) / 16 * 16;
+        let (rows, columns) = match axes {
+            [x] => (1, up(x)),
+            [r, x] => (up(r), up(x)),
             _ => (1, 1),
-        }
+        };
+        let width = (elem.bytes() == 2 && self.swizzled.contains(&b)).then(|| swizzle::width(columns as u32));
+        let pad = if width.is_none() && axes.len() == 2 { i64::from(16 / elem.bytes()) } else { 0 };
+        SharedTile { rows, columns, stride: columns + pad, width }
     }
 }
 
@@ -212,7 +237,7 @@ fn kind(kernel: &TileKernel, stage: &TileStage, b: BufId) -> Option<Kind> {
 #[derive(Clone)]
 enum Held {
     Vars(Vec<Var>),
-    Array { array: ArrayId, stride: i64, size: i64 },
+    Array { array: ArrayId, tile: SharedTile },
 }
 
 /// Where an axis is.
@@ -301,12 +326,13 @@ impl<'a> Fragments<'a> {
             Kind::Row => self.shape.layout.rows() as usize,
             Kind::Tile(x) => self.shape.layout.elements(self.shape.sizes[x.index()]).len(),
             Kind::Shared(e) => {
-                let (rows, stride) = self.shape.shared_dims(&buf.axes, *e);
+                let tile = self.shape.shared_tile(b, &buf.axes, *e);
                 let copies = if query::is_copied_ahead(self.stage, b) { 2 } else { 1 };
-                let size = rows * stride;
-                let Ok(len) = u32::try_from(size * copies) else { return self.refuse("a shared tile is too large") };
+                let Ok(len) = u32::try_from(tile.len() * copies) else {
+                    return self.refuse("a shared tile is too large");
+                };
                 let array = self.fb.array(buf.name.clone(), Space::Shared, *e, len);
-                return Ok(Held::Array { array, stride, size });
+                return Ok(Held::Array { array, tile });
             }
         };
         let ty = var_type(buf.ty);

@@ -113,6 +113,19 @@ pub(super) fn is_copied_ahead(stage: &TileStage, b: BufId) -> bool {
     found
 }
 
+/// Left operands of products with rows in the lanes, which nothing else than whole tiles and single elements reads.
+pub(super) fn columns_of_products(stage: &TileStage, lane: AxisId) -> Vec<BufId> {
+    let mut out = vec![];
+    walk(&stage.body, &mut |s| {
+        if let Stmt::Contract { dst, a: Expr::Local(a), .. } = s
+            && stage.bufs[dst.index()].axes.get(1) == Some(&lane)
+        {
+            out.push(*a);
+        }
+    });
+    out
+}
+
 /// Right operands of products that are written once: they are packed where they are written.
 pub(super) fn packed_once(stage: &TileStage) -> Vec<(BufId, BufId)> {
     let mut out = vec![];
