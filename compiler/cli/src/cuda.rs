@@ -9,9 +9,9 @@ use einattn_compiler::driver;
 use einattn_compiler::interp::{Bindings, Tensors};
 use einattn_compiler::lane::{MemRole, MemTensor};
 use einattn_compiler::simt::SimtKernel;
-use einattn_compiler::target::GpuCaps;
 use einattn_target_cranelift::{Compiled, compile};
-use einattn_target_ptx::{Arch, Module, emit};
+pub use einattn_target_ptx::Arch;
+use einattn_target_ptx::{Module, emit};
 
 /// A kernel as PTX, with its host part as machine code of this process.
 pub struct Program {
@@ -22,24 +22,35 @@ pub struct Program {
     host: Compiled,
 }
 
+/// The family of GPUs that a device belongs to.
+///
+/// # Errors
+///
+/// The device is older than all of them, or does not answer.
+pub fn arch(device: &cuda::Device) -> Result<Arch, String> {
+    let (major, minor) = device.capability().map_err(|e| e.to_string())?;
+    Arch::of_capability(major, minor)
+        .ok_or_else(|| format!("compute capability {major}.{minor}; the ptx target needs 8.0 or later"))
+}
+
 impl Program {
-    /// Lowers and emits one member of a kernel.
+    /// Lowers one member of a kernel for a family of GPUs and emits it.
     ///
     /// # Errors
     ///
     /// The kernel is refused, or the target failed.
-    pub fn new(member: &Cascade, options: &driver::Options) -> Result<Program, NoProgram> {
-        let kernel = driver::lower_gpu(member, &GpuCaps::SM_80, options).map_err(NoProgram::Refused)?;
-        Program::of(kernel)
+    pub fn new(member: &Cascade, arch: Arch, options: &driver::Options) -> Result<Program, NoProgram> {
+        let kernel = driver::lower_gpu(member, &arch.caps(), options).map_err(NoProgram::Refused)?;
+        Program::of(kernel, arch)
     }
 
-    /// Emits a kernel.
+    /// Emits a kernel for a family of GPUs.
     ///
     /// # Errors
     ///
     /// The target failed.
-    pub fn of(kernel: SimtKernel) -> Result<Program, NoProgram> {
-        let module = emit(&kernel, Arch::Sm80).map_err(|e| NoProgram::Failed(e.to_string()))?;
+    pub fn of(kernel: SimtKernel, arch: Arch) -> Result<Program, NoProgram> {
+        let module = emit(&kernel, arch).map_err(|e| NoProgram::Failed(e.to_string()))?;
         let host = compile(&host_part(&kernel)).map_err(|e| NoProgram::Failed(e.to_string()))?;
         Ok(Program { kernel, module, host })
     }

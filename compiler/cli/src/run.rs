@@ -255,7 +255,7 @@ fn on_gpu(
 ) -> Result<Option<Outputs>, String> {
     let device = einattn::cuda::Device::get(0).map_err(|e| e.to_string())?;
     let start = Instant::now();
-    let made = crate::cuda::Program::new(member, job.options);
+    let made = crate::cuda::Program::new(member, crate::cuda::arch(device)?, job.options);
     let Some(program) = accepted(job, made, io)? else { return Ok(None) };
     program.on(device, |p| p.load().map_err(|e| e.to_string()))?;
     let compiling = Some(start.elapsed());

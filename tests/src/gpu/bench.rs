@@ -131,7 +131,7 @@ fn program(shape: &Shape) -> Result<Program, String> {
         return Err(d.message.clone());
     }
     let member = checked.kernels.first().and_then(|k| k.members.first()).ok_or("there is no kernel")?;
-    Program::new(member, &Options::default()).map_err(|e| format!("{e:?}"))
+    Program::new(member, super::arch()?, &Options::default()).map_err(|e| format!("{e:?}"))
 }
 
 fn measure(

@@ -85,7 +85,7 @@ fn failed(why: String) -> Outcome {
 }
 
 fn program(c: &Cascade) -> Result<Program, Outcome> {
-    match Program::new(c, &Options::default()) {
+    match Program::new(c, super::arch().map_err(Outcome::Failed)?, &Options::default()) {
         Ok(program) => Ok(program),
         // A bug of the compiler is a failure, never a refusal.
         Err(NoProgram::Refused(r)) if r.iter().any(|r| r.code == Code::INTERNAL) => {
