@@ -109,6 +109,11 @@ pub trait Math {
 
     /// 2^x.
     fn exp2(&mut self, x: Self::Val) -> Self::Val {
+        self.exp2_polynomial(x)
+    }
+
+    /// 2^x, not by a machine's unit.
+    fn exp2_polynomial(&mut self, x: Self::Val) -> Self::Val {
         let top = self.vfloat(128.0);
         let x = self.min(top, x);
         let (t, n) = self.round_magic(x);

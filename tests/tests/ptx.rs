@@ -4,7 +4,6 @@
 
 use einattn_compiler::cascade::Cascade;
 use einattn_compiler::driver::{Options, check_source, lower_gpu};
-use einattn_compiler::target::GpuCaps;
 use einattn_target_ptx::{Arch, Module, emit, ptxas};
 use einattn_tests::gpu_kernels::{KERNELS, text_for};
 use einattn_tests::vectors::{Case, Plan, refusals_text, suite};
@@ -15,9 +14,9 @@ use std::path::Path;
 const NO_SPILLS: [&str; 5] = ["softmax", "causal_attention", "sliding_window", "key_padding", "sigmoid_attention"];
 
 /// The PTX of a kernel, or why there is none.
-fn module(c: &Cascade) -> Result<Module, String> {
-    let kernel = lower_gpu(c, &GpuCaps::SM_80, &Options::default()).map_err(|r| refusals_text(&r))?;
-    Ok(emit(&kernel, Arch::Sm80).expect("what was lowered is emitted"))
+fn module(c: &Cascade, arch: Arch) -> Result<Module, String> {
+    let kernel = lower_gpu(c, &arch.caps(), &Options::default()).map_err(|r| refusals_text(&r))?;
+    Ok(emit(&kernel, arch).expect("what was lowered is emitted"))
 }
 
 fn cascade(text: &str, set: &[(String, String)]) -> Cascade {
@@ -30,22 +29,22 @@ fn cascade(text: &str, set: &[(String, String)]) -> Cascade {
 fn report() -> String {
     let mut out = String::new();
     for (name, text) in KERNELS {
-        for dtype in ["f32", "bf16"] {
+        for (dtype, arch) in [("f32", Arch::Sm80), ("bf16", Arch::Sm80), ("bf16", Arch::Sm90a)] {
             let (text, set) = text_for(text, dtype, 64);
-            let _ = writeln!(out, "{name} {dtype}");
-            match module(&cascade(&text, &set)) {
+            let _ = writeln!(out, "{name} {dtype} {}", arch.name());
+            match module(&cascade(&text, &set), arch) {
                 Err(why) => {
                     let _ = writeln!(out, "  refused: {why}");
                 }
-                Ok(module) => entries(name, &module, &mut out),
+                Ok(module) => entries(name, &module, arch, &mut out),
             }
         }
     }
     out
 }
 
-fn entries(name: &str, module: &Module, out: &mut String) {
-    let usages = ptxas::assemble(&module.text, Arch::Sm80).unwrap_or_else(|e| panic!("{name}: {e}"));
+fn entries(name: &str, module: &Module, arch: Arch, out: &mut String) {
+    let usages = ptxas::assemble(&module.text, arch).unwrap_or_else(|e| panic!("{name}: {e}"));
     for u in usages {
         let entry = module.entries.iter().find(|e| e.name == u.entry).expect("the assembler names the entries");
         let ([stores, loads], threads, shared) = (u.spills, entry.threads, entry.shared_bytes);
@@ -73,14 +72,14 @@ fn what_the_assembler_makes_of_the_kernels() {
 }
 
 /// What came of a vector in a type.
-fn assembled(case: &Case, dtype: &str) -> Result<bool, String> {
+fn assembled(case: &Case, dtype: &str, arch: Arch) -> Result<bool, String> {
     let launch = case.kernel(&case.tensors()?, dtype)?;
-    match module(&launch.cascade) {
+    match module(&launch.cascade, arch) {
         Err(why) => {
             println!("{} {dtype} is refused: {why}", case.name);
             Ok(false)
         }
-        Ok(module) => ptxas::check(&module.text, Arch::Sm80).map(|()| true),
+        Ok(module) => ptxas::check(&module.text, arch).map(|()| true),
     }
 }
 
@@ -88,12 +87,20 @@ fn assembled(case: &Case, dtype: &str) -> Result<bool, String> {
 #[test]
 fn vectors_assemble() {
     let cases: Vec<Case> = suite().expect("the vectors are there");
-    let jobs: Vec<(&Case, &str)> = cases
+    let jobs: Vec<(&Case, &str, Arch)> = cases
         .iter()
         .filter(|c| matches!(c.plan, Plan::Kernel { .. }))
-        .flat_map(|c| if c.is_generic() { vec![(c, "f32"), (c, "bf16")] } else { vec![(c, "f32")] })
+        .flat_map(|c| {
+            if c.is_generic() {
+                vec![(c, "f32", Arch::Sm80), (c, "bf16", Arch::Sm90a)]
+            } else {
+                vec![(c, "f32", Arch::Sm80)]
+            }
+        })
         .collect();
-    let one = |(case, dtype): &(&Case, &str)| assembled(case, dtype).map_err(|e| format!("{} {dtype}: {e}", case.name));
+    let one = |(case, dtype, arch): &(&Case, &str, Arch)| {
+        assembled(case, dtype, *arch).map_err(|e| format!("{} {dtype} {}: {e}", case.name, arch.name()))
+    };
     let workers = std::thread::available_parallelism().map_or(2, usize::from);
     let results: Vec<Result<bool, String>> = std::thread::scope(|scope| {
         let parts = jobs.chunks(jobs.len().div_ceil(workers).max(1));

@@ -7,7 +7,7 @@ use einattn_compiler::cascade::Cascade;
 use einattn_compiler::check::{Checked, CheckedKernel};
 use einattn_compiler::diag::has_errors;
 use einattn_compiler::driver::{Options, lower, lower_gpu};
-use einattn_compiler::target::{ArtifactFile, CpuCaps};
+use einattn_compiler::target::{ArtifactFile, CpuCaps, GpuCaps};
 use einattn_target_cranelift::{Arch, c_header, emit_object, manifest};
 use einattn_target_ptx::Arch as GpuArch;
 use einattn_target_rust::expand::KernelSource;

@@ -4,7 +4,8 @@
 
 use super::print::word;
 use super::{
-    Array, ArrayId, Elem, Inst, MatrixType, Op, Place, SimtBin, SimtKernel, SimtStage, SimtUn, Space, Ty, Val, Var,
+    Array, ArrayId, Elem, Inst, MatrixType, Op, Place, SharedMatrix, SimtBin, SimtKernel, SimtStage, SimtUn, Space, Ty,
+    Val, Var,
 };
 use crate::cascade::text::Cursor;
 use crate::lane::parse::{Arguments, COMPARE, MAX_DEPTH, MAX_VALS, Parser, bracketed, number, suffix};
@@ -164,6 +165,7 @@ fn simple(s: &mut SimtStage, line: &str) -> Result<Option<Inst>, String> {
         ("commit", _) => return Ok(Some(Inst::CopyCommit)),
         ("wait", n) => return Ok(Some(Inst::CopyWait(number(n)?))),
         ("mma", rest) => return product(rest).map(Some),
+        ("group_mma", rest) => return group_product(rest).map(Some),
         ("copy", rest) => return copy(rest).map(Some),
         _ => {}
     }
@@ -208,6 +210,25 @@ fn product(s: &str) -> Result<Inst, String> {
     let acc = acc?.split(", ").map(var).collect::<Result<Vec<_>, _>>()?;
     let acc = <[Var; 4]>::try_from(acc).map_err(|_| bad())?;
     Ok(Inst::Mma { of: named(&MATRICES, of, word)?, a: exactly(&a?)?, b: exactly(&b?)?, acc })
+}
+
+/// `bf16 [x0, ..] += [v0, ..] * s0[v1] rows 64 width 32 across`
+fn group_product(s: &str) -> Result<Inst, String> {
+    let bad = || format!("`group_mma {s}` is no product");
+    let inner = |s: &str| s.strip_prefix('[').and_then(|s| s.strip_suffix(']')).map(str::to_string);
+    let (of, rest) = s.split_once(' ').ok_or_else(bad)?;
+    let (acc, rest) = rest.split_once("= ").ok_or_else(bad)?;
+    let (acc, accumulate) = acc.strip_suffix(" +").map_or((acc.trim_end(), false), |a| (a, true));
+    let (a, b) = rest.split_once(" * ").ok_or_else(bad)?;
+    let acc = inner(acc).ok_or_else(bad)?.split(", ").map(var).collect::<Result<Vec<_>, _>>()?;
+    let a = vals(&inner(a).ok_or_else(bad)?)?;
+    let a = a.chunks(4).map(|c| <[Val; 4]>::try_from(c).map_err(|_| bad())).collect::<Result<Vec<_>, _>>()?;
+    let (b, across) = b.strip_suffix(" across").map_or((b, false), |b| (b, true));
+    let (b, width) = b.split_once(" width ").ok_or_else(bad)?;
+    let (b, rows) = b.split_once(" rows ").ok_or_else(bad)?;
+    let Some(Place::Array(array, first)) = place(b).transpose()? else { return Err(bad()) };
+    let b = SharedMatrix { array, first, rows: number(rows)?, width: number(width)?, across };
+    Ok(Inst::GroupMma { of: named(&MATRICES, of, word)?, a, b, acc, accumulate })
 }
 
 /// `s0[v1] = tensor0[v2] if v3`

@@ -56,7 +56,7 @@ fn missing(insts: &[Inst], out: &mut Vec<&'static str>) {
                 missing(then, out);
                 missing(els, out);
             }
-            Inst::Mma { .. } | Inst::LoadMatrix { .. } => out.push("matrix instructions"),
+            Inst::Mma { .. } | Inst::GroupMma { .. } | Inst::LoadMatrix { .. } => out.push("matrix instructions"),
             Inst::CopyAsync { .. } | Inst::CopyCommit | Inst::CopyWait(_) => out.push("asynchronous copies"),
             Inst::Comment(_) | Inst::Set(..) | Inst::Load { .. } | Inst::Store { .. } | Inst::Barrier => {}
         }

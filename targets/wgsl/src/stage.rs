@@ -305,6 +305,7 @@ impl Writer<'_> {
             Inst::Barrier => self.barrier(touched),
             // Refused before: see `limits`.
             Inst::Mma { .. }
+            | Inst::GroupMma { .. }
             | Inst::LoadMatrix { .. }
             | Inst::CopyAsync { .. }
             | Inst::CopyCommit

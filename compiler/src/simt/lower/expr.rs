@@ -29,6 +29,11 @@ impl Lower<'_> {
                 self.fb.load(ty, Place::Global(tensor, offset))
             }
             Expr::Local(b) => self.read_tile(*b)?,
+            // What is the same for all threads may be a factor of every step of a recurrence: the machine's unit is not exact enough.
+            Expr::Unary(UnOp::Exp2, a) if !self.varies(a) => {
+                let a = self.eval(a)?;
+                self.fb.exp2_polynomial(a)
+            }
             Expr::Unary(op, a) => {
                 let a = self.eval(a)?;
                 scalar::unary(&mut self.fb, *op, a)
@@ -36,6 +41,10 @@ impl Lower<'_> {
             Expr::Binary(BinOp::And, a, b) if costly(b) => self.choice(a, b, &Expr::Bool(false))?,
             Expr::Binary(BinOp::Or, a, b) if costly(b) => self.choice(a, &Expr::Bool(true), b)?,
             Expr::Binary(op, a, b) => {
+                if let Some((x, y)) = scalar::fusable(*op, a, self.kernel.cascade.attrs.strict) {
+                    let (x, y, z) = (self.eval(x)?, self.eval(y)?, self.eval(b)?);
+                    return Ok(scalar::product_sum(&mut self.fb, x, y, z));
+                }
                 let (a, b) = (self.eval(a)?, self.eval(b)?);
                 scalar::binary(&mut self.fb, *op, a, b)
             }

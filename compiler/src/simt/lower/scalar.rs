@@ -3,6 +3,7 @@
 use crate::lane::LaneCmp;
 use crate::math::Math;
 use crate::simt::{Builder, Op, SimtBin, SimtUn, Ty, Val};
+use crate::tile::Expr;
 use crate::types::{BinOp, DType, RedOp, UnOp};
 
 /// `op(a)`.
@@ -55,6 +56,24 @@ pub(super) fn binary(fb: &mut Builder, op: BinOp, a: Val, b: Val) -> Val {
         BinOp::Ge => return compare(fb, LaneCmp::Ge, a, b),
     };
     fb.binary(op, a, b)
+}
+
+/// The factors of `x·y + z` with z, where the sum may be fused: not under `#[strict]`. Differences stay apart: what is left of
+/// a large product minus its rounded self would be the rounding error.
+pub(super) fn fusable(op: BinOp, a: &Expr, strict: bool) -> Option<(&Expr, &Expr)> {
+    match (op, a) {
+        (BinOp::Add, Expr::Binary(BinOp::Mul, x, y)) if !strict => Some((x, y)),
+        _ => None,
+    }
+}
+
+/// `x·y + z`, fused if all are floats.
+pub(super) fn product_sum(fb: &mut Builder, x: Val, y: Val, z: Val) -> Val {
+    if [x, y, z].iter().all(|v| fb.ty(*v) == Ty::F32) {
+        return fb.fma(x, y, z);
+    }
+    let product = binary(fb, BinOp::Mul, x, y);
+    binary(fb, BinOp::Add, product, z)
 }
 
 fn compare(fb: &mut Builder, op: LaneCmp, a: Val, b: Val) -> Val {

@@ -178,33 +178,51 @@ impl Fragments<'_> {
         self.fb.load_matrix(2 * count as usize, c.array, at, c.across)
     }
 
+    /// Matrix units round sums toward zero, so each product has a sum of its own, which is then added.
     fn floats(&mut self, columns: &Columns, rows: &[Var], acc: &[Var], (x, k): (AxisId, AxisId)) {
-        let (across, groups) = (self.groups(x), self.groups(k));
-        let row_tiles = self.shape.layout.row_tiles;
-        for step in 0..groups {
-            let mut left = vec![];
-            for row_tile in 0..row_tiles {
-                // The order of contracted elements is free as long as both operands agree: 2c, then 2c + 1.
-                let at = |half, odd| Element { row_tile, half, group: step, odd };
-                let size = self.shape.sizes[k.index()];
-                let of = [at(0, 0), at(1, 0), at(0, 1), at(1, 1)].map(|e| rows[e.index(size)]);
-                left.push(of.map(|v| {
-                    let v = self.get(v);
-                    self.split(v)
-                }));
-            }
-            for group in 0..across {
+        let left: Vec<Vec<[(Val, Val); 4]>> =
+            (0..self.shape.layout.row_tiles).map(|row_tile| self.left_floats(rows, k, row_tile)).collect();
+        let across = self.groups(x);
+        for group in 0..across {
+            let zero = self.fb.float(0.0);
+            let sums: Vec<[Var; 4]> = left.iter().map(|_| [(); 4].map(|()| self.fb.var_of(zero))).collect();
+            for step in 0..self.groups(k) {
                 let b = self.column_floats(columns, group, step).map(|v| self.split(v));
-                for (row_tile, a) in left.iter().enumerate() {
-                    let acc = self.accumulator(acc, row_tile as u32, group, across);
-                    let (hi, lo) = (|p: &(Val, Val)| p.0, |p: &(Val, Val)| p.1);
-                    let of = MatrixType::Tf32;
-                    self.fb.inst(Inst::Mma { of, a: a.each_ref().map(lo), b: b.each_ref().map(hi), acc });
-                    self.fb.inst(Inst::Mma { of, a: a.each_ref().map(hi), b: b.each_ref().map(lo), acc });
-                    self.fb.inst(Inst::Mma { of, a: a.each_ref().map(hi), b: b.each_ref().map(hi), acc });
+                for (a, sum) in left.iter().zip(&sums) {
+                    self.three_products(a[step as usize], b, *sum);
+                }
+            }
+            for (row_tile, sum) in sums.into_iter().enumerate() {
+                for (var, part) in self.accumulator(acc, row_tile as u32, group, across).into_iter().zip(sum) {
+                    let (old, part) = (self.get(var), self.fb.get(part));
+                    let new = self.fb.add(old, part);
+                    self.set(var, new);
                 }
             }
         }
+    }
+
+    /// Rows of each 8 contracted elements. Their order is free as long as both operands agree: 2c, then 2c + 1.
+    fn left_floats(&mut self, rows: &[Var], k: AxisId, row_tile: u32) -> Vec<[(Val, Val); 4]> {
+        let size = self.shape.sizes[k.index()];
+        let mut out = vec![];
+        for group in 0..self.groups(k) {
+            let at = |half, odd| Element { row_tile, half, group, odd };
+            out.push([at(0, 0), at(1, 0), at(0, 1), at(1, 1)].map(|e| {
+                let v = self.get(rows[e.index(size)]);
+                self.split(v)
+            }));
+        }
+        out
+    }
+
+    /// The product of split operands without the smallest part, small parts first.
+    fn three_products(&mut self, a: [(Val, Val); 4], b: [(Val, Val); 2], acc: [Var; 4]) {
+        let (hi, lo) = (|p: (Val, Val)| p.0, |p: (Val, Val)| p.1);
+        let of = MatrixType::Tf32;
+        self.fb.inst(Inst::Mma { of, a: a.map(lo), b: b.map(hi), acc });
+        self.fb.inst(Inst::Mma { of, a: a.map(hi), b: b.map(lo), acc });
+        self.fb.inst(Inst::Mma { of, a: a.map(hi), b: b.map(hi), acc });
     }
 
     /// Column operand of 8 contracted elements: 2c and 2c + 1 of column g.

@@ -48,14 +48,10 @@ impl Fragments<'_> {
         scalar::unary(&mut self.fb, UnOp::ToFloat, v)
     }
 
-    /// Products in sums are fused.
     fn binary(&mut self, op: BinOp, a: &Expr, b: &Expr) -> Res<Val> {
-        if let (BinOp::Add | BinOp::Sub, Expr::Binary(BinOp::Mul, x, y)) = (op, a) {
+        if let Some((x, y)) = scalar::fusable(op, a, self.kernel.cascade.attrs.strict) {
             let (x, y, z) = (self.eval(x)?, self.eval(y)?, self.eval(b)?);
-            if [x, y, z].iter().all(|v| self.fb.ty(*v) == Ty::F32) {
-                let z = if op == BinOp::Sub { scalar::unary(&mut self.fb, UnOp::Neg, z) } else { z };
-                return Ok(self.fb.fma(x, y, z));
-            }
+            return Ok(scalar::product_sum(&mut self.fb, x, y, z));
         }
         let (a, b) = (self.eval(a)?, self.eval(b)?);
         Ok(scalar::binary(&mut self.fb, op, a, b))
