@@ -1,6 +1,6 @@
 //! PTX of whole kernels: NVIDIA's assembler takes it, and what it makes of the kernels of `kernels/` is written down.
 //!
-//! `EINATTN_BLESS=1` writes `snapshots/ptx.txt` anew. There is no GPU here: `gpu_check` runs the kernels.
+//! `EINATTN_BLESS=1` writes `gpu/ptxas.txt` anew. There is no GPU here: `gpu_check` runs the kernels.
 
 use einattn_compiler::cascade::Cascade;
 use einattn_compiler::driver::{Options, check_source, lower_gpu};
@@ -58,7 +58,7 @@ fn entries(name: &str, module: &Module, arch: Arch, out: &mut String) {
 
 #[test]
 fn what_the_assembler_makes_of_the_kernels() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("snapshots/ptx.txt");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("gpu/ptxas.txt");
     let text = report();
     if std::env::var_os("EINATTN_BLESS").is_some() {
         std::fs::write(&path, &text).expect("the report can be written");

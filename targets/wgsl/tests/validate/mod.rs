@@ -1,5 +1,5 @@
-//! Validation of modules: naga with the capabilities that WebGPU has without features, writers of every driver's language, and, where they are installed, the validators
-//! of SPIR-V and of browsers.
+//! Validation of modules: naga with the capabilities that WebGPU has without features, writers of every driver's language, the validator of
+//! SPIR-V, and, where it is installed, the compiler of browsers.
 
 use naga::back::{hlsl, msl, spv};
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
@@ -50,6 +50,10 @@ fn direct3d(module: &naga::Module, info: &ModuleInfo) -> Result<(), String> {
 
 /// The compiler of Chromium, whose uniformity analysis is that of the standard.
 fn tint(text: &str) -> Option<String> {
+    if Command::new("tint").arg("--help").output().is_err() {
+        println!("tint is not installed: the compiler of browsers did not see this module");
+        return None;
+    }
     let path = std::env::temp_dir().join(format!("einattn-{}-{:p}.wgsl", std::process::id(), text.as_ptr()));
     std::fs::write(&path, text).ok()?;
     let problem = tool("tint", &["--format", "wgsl", path.to_str()?], &[]);
@@ -57,11 +61,14 @@ fn tint(text: &str) -> Option<String> {
     problem
 }
 
-/// What a tool says when it refuses its input; nothing if it is not installed.
+/// What a tool says when it refuses its input, or why it does not run.
 fn tool(name: &str, args: &[&str], input: &[u8]) -> Option<String> {
     let piped =
         Command::new(name).args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
-    let mut child = piped.ok()?;
+    let mut child = match piped {
+        Ok(child) => child,
+        Err(e) => return Some(format!("{name} does not run: {e}")),
+    };
     child.stdin.take()?.write_all(input).ok()?;
     let done = child.wait_with_output().ok()?;
     let said = || format!("{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
