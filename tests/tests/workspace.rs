@@ -47,9 +47,14 @@ fn allowed(name: &str) -> Option<&'static [&'static str]> {
         }
         "einattn-macros" => &["einattn-compiler", "einattn-target-rust"],
         "einattn" => &["einattn-macros"],
-        "attnc" => {
-            &["einattn-compiler", "einattn-target-rust", "einattn-target-cranelift", "einattn-target-wgsl", "einattn"]
-        }
+        "attnc" => &[
+            "einattn-compiler",
+            "einattn-target-rust",
+            "einattn-target-cranelift",
+            "einattn-target-ptx",
+            "einattn-target-wgsl",
+            "einattn",
+        ],
         "einattn-tests" => return None,
         other => panic!("`{other}` is not in the dependency rule"),
     })
