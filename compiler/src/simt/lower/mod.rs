@@ -12,6 +12,7 @@ mod contract;
 mod expr;
 mod fragments;
 mod left;
+mod live;
 mod place;
 mod plan;
 mod reduce;

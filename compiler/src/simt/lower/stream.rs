@@ -1,18 +1,11 @@
 //! The loop over tiles of a streamed axis.
 
+use super::live::{Live, any_full, any_touched, hull};
 use super::{Lower, Point};
 use crate::diag::Refusal;
-use crate::lane::LaneCmp;
 use crate::math::Math;
-use crate::simt::{Inst, SimtBin, Val};
+use crate::simt::{Inst, Val};
 use crate::tile::{AxisId, Expr, Range, Stmt, Tile};
-
-/// A live range, clipped to the extent; empty ones have been moved out of the way.
-struct Live {
-    lo: Val,
-    hi: Val,
-    full: Option<(Val, Val)>,
-}
 
 impl Lower<'_> {
     pub(super) fn stream(
@@ -39,7 +32,7 @@ impl Lower<'_> {
         for r in ranges {
             live.push(self.live(r, extent)?);
         }
-        let Some((start, stop)) = self.hull(&live) else { return Ok(()) };
+        let Some((start, stop)) = hull(&mut self.fb, &live) else { return Ok(()) };
         self.turn();
         let base = self.fb.begin_loop();
         let t = self.int(tile);
@@ -55,29 +48,12 @@ impl Lower<'_> {
     }
 
     fn live(&mut self, r: &Range, extent: Val) -> Result<Live, Refusal> {
-        let zero = self.fb.int(0);
-        let lo = self.uniform(&r.lo)?;
-        let hi = self.uniform(&r.hi)?;
-        let (lo, hi) = (self.fb.max(lo, zero), self.fb.min(hi, extent));
+        let bounds = (self.uniform(&r.lo)?, self.uniform(&r.hi)?);
         let full = match &r.full {
             Some((a, b)) => Some((self.uniform(a)?, self.uniform(b)?)),
             None => None,
         };
-        let some = self.fb.cmp(LaneCmp::Lt, lo, hi);
-        let lo = self.fb.select(some, lo, extent);
-        let hi = self.fb.select(some, hi, zero);
-        Ok(Live { lo, hi, full })
-    }
-
-    /// First and last coordinate of the union; `None` without ranges.
-    fn hull(&mut self, live: &[Live]) -> Option<(Val, Val)> {
-        let (first, rest) = live.split_first()?;
-        let (mut lo, mut hi) = (first.lo, first.hi);
-        for r in rest {
-            lo = self.fb.min(lo, r.lo);
-            hi = self.fb.max(hi, r.hi);
-        }
-        Some((lo, hi))
+        Ok(Live::new(&mut self.fb, bounds, full, extent))
     }
 
     fn tile_body(
@@ -92,14 +68,14 @@ impl Lower<'_> {
         if ranges.len() == 1 && dense(&ranges[0]) || full == partial && ranges.len() == 1 {
             return self.stmts(full);
         }
-        let touched = if live.len() == 1 { None } else { Some(self.any_touched(live, block)) };
-        if !live.iter().any(|l| l.full.is_some()) || full == partial {
+        let touched = if live.len() == 1 { None } else { Some(any_touched(&mut self.fb, live, block)) };
+        if !live.iter().any(Live::has_full) || full == partial {
             return match touched {
                 Some(t) => self.fork(t, partial, &[]),
                 None => self.stmts(partial),
             };
         }
-        let inside = self.any_full(live, block);
+        let inside = any_full(&mut self.fb, live, block);
         let mut a = |s: &mut Self| s.block(full);
         let mut b = |s: &mut Self| s.partial_block(touched, partial);
         let mut sides = self.forked(vec![&mut a, &mut b]).into_iter();
@@ -117,30 +93,5 @@ impl Lower<'_> {
             None => self.stmts(partial)?,
         }
         Ok(self.fb.end_block())
-    }
-
-    /// Does the block lie inside the full part of a range?
-    fn any_full(&mut self, live: &[Live], (base, count): (Val, Val)) -> Val {
-        let end = self.fb.add(base, count);
-        let mut any = self.fb.truth(false);
-        for (lo, hi) in live.iter().filter_map(|l| l.full) {
-            let a = self.fb.cmp(LaneCmp::Le, lo, base);
-            let b = self.fb.cmp(LaneCmp::Le, end, hi);
-            let inside = self.fb.binary(SimtBin::And, a, b);
-            any = self.fb.binary(SimtBin::Or, any, inside);
-        }
-        any
-    }
-
-    fn any_touched(&mut self, live: &[Live], (base, count): (Val, Val)) -> Val {
-        let end = self.fb.add(base, count);
-        let mut any = self.fb.truth(false);
-        for l in live {
-            let a = self.fb.cmp(LaneCmp::Lt, base, l.hi);
-            let b = self.fb.cmp(LaneCmp::Lt, l.lo, end);
-            let touched = self.fb.binary(SimtBin::And, a, b);
-            any = self.fb.binary(SimtBin::Or, any, touched);
-        }
-        any
     }
 }

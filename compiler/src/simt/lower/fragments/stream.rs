@@ -1,18 +1,12 @@
 //! The loop over tiles of a streamed axis. Copies of tensors that both bodies need run one tile ahead of the products.
 
+use super::super::live::{Live, any_full, any_touched, hull};
 use super::{AxisAt, Fragments, Res, Val, query};
 use crate::cascade::TensorId;
 use crate::lane::LaneCmp;
 use crate::math::Math;
 use crate::simt::{Inst, SimtBin, Ty};
 use crate::tile::{AxisId, BufId, Expr, Range, Stmt};
-
-/// A live range, clipped to the extent; empty ones have been moved out of the way.
-struct Live {
-    lo: Val,
-    hi: Val,
-    full: Option<(Val, Val)>,
-}
 
 /// The loop and what it copies ahead.
 struct Stream<'s> {
@@ -27,7 +21,7 @@ impl Fragments<'_> {
         let Stmt::Loop { axis, ranges, full, partial } = s else { return self.refuse("no loop over tiles") };
         self.fb.comment(format!("loop {}", self.axis(*axis).name));
         let live = ranges.iter().map(|r| self.live(r, *axis)).collect::<Res<Vec<_>>>()?;
-        let Some((start, stop)) = self.hull(&live) else { return Ok(()) };
+        let Some((start, stop)) = hull(&mut self.fb, &live) else { return Ok(()) };
         let size = self.shape.sizes[axis.index()] as i32;
         let tile = self.fb.int(size);
         let stream = Stream { axis: *axis, tile, stop, copies: query::ahead(self.stage, s) };
@@ -84,21 +78,12 @@ impl Fragments<'_> {
 
     fn live(&mut self, r: &Range, axis: AxisId) -> Res<Live> {
         let extent = self.extent(self.axis(axis).rank);
-        let zero = self.fb.int(0);
-        let (lo, hi) = (self.eval(&r.lo)?, self.eval(&r.hi)?);
-        let (lo, hi) = (self.fb.max(lo, zero), self.fb.min(hi, extent));
+        let bounds = (self.eval(&r.lo)?, self.eval(&r.hi)?);
         let full = match &r.full {
             Some((a, b)) => Some((self.eval(a)?, self.eval(b)?)),
             None => None,
         };
-        let some = self.fb.cmp(LaneCmp::Lt, lo, hi);
-        Ok(Live { lo: self.fb.select(some, lo, extent), hi: self.fb.select(some, hi, zero), full })
-    }
-
-    /// First and last coordinate of the union; `None` without ranges.
-    fn hull(&mut self, live: &[Live]) -> Option<(Val, Val)> {
-        let (first, rest) = live.split_first()?;
-        Some(rest.iter().fold((first.lo, first.hi), |(lo, hi), r| (self.fb.min(lo, r.lo), self.fb.max(hi, r.hi))))
+        Ok(Live::new(&mut self.fb, bounds, full, extent))
     }
 
     /// The full body where the tile is complete and visible, the partial one where it is touched.
@@ -112,14 +97,13 @@ impl Fragments<'_> {
     ) -> Res<()> {
         let at = self.axes[stream.axis.index()];
         let (Some(base), Some(count)) = (at.base, at.count) else { return self.refuse("a loop without a base") };
-        let end = self.fb.add(base, count);
         let dense = |r: &Range| r.full.as_ref().is_some_and(|(a, b)| *a == r.lo && *b == r.hi);
         let everywhere = ranges.len() == 1 && (dense(&ranges[0]) || full == partial);
         let complete = self.fb.cmp(LaneCmp::Eq, count, stream.tile);
         let inside = if everywhere {
             complete
         } else {
-            let inside = self.any_full(live, base, end);
+            let inside = any_full(&mut self.fb, live, (base, count));
             self.fb.binary(SimtBin::And, complete, inside)
         };
         // A complete tile has padding where its columns are no whole groups.
@@ -132,31 +116,10 @@ impl Fragments<'_> {
             if live.len() == 1 {
                 return s.stmts(other);
             }
-            let touched = s.any_touched(live, base, end);
+            let touched = any_touched(&mut s.fb, live, (base, count));
             s.guarded(touched, |s| s.stmts(other))
         })?;
         self.fb.inst(Inst::If { cond: inside, then, els });
         Ok(())
-    }
-
-    /// Does the block lie inside the full part of a range?
-    fn any_full(&mut self, live: &[Live], base: Val, end: Val) -> Val {
-        let mut any = self.fb.truth(false);
-        for (lo, hi) in live.iter().filter_map(|l| l.full) {
-            let (a, b) = (self.fb.cmp(LaneCmp::Le, lo, base), self.fb.cmp(LaneCmp::Le, end, hi));
-            let inside = self.fb.binary(SimtBin::And, a, b);
-            any = self.fb.binary(SimtBin::Or, any, inside);
-        }
-        any
-    }
-
-    fn any_touched(&mut self, live: &[Live], base: Val, end: Val) -> Val {
-        let mut any = self.fb.truth(false);
-        for l in live {
-            let (a, b) = (self.fb.cmp(LaneCmp::Lt, base, l.hi), self.fb.cmp(LaneCmp::Lt, l.lo, end));
-            let touched = self.fb.binary(SimtBin::And, a, b);
-            any = self.fb.binary(SimtBin::Or, any, touched);
-        }
-        any
     }
 }
